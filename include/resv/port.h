@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * The port contract: everything that the core needs from its surroundings.
+ *
+ * A port is one file that defines these functions (src/port/host: futex and pthread; src/port/linux: a C shim that
+ * kbuild compiles), and is linked with the conformance suite tests/port_test.cpp. Atomic operations are the one thing
+ * that must be inline: they come from <resv_port/atomic.hpp>, which a port may replace by -I order.
+ *
+ * All functions are callable from task context. Those marked "any" are callable with interrupts off and from
+ * interrupt handlers as well. None may sleep except resv_port_park().
+ */
+#ifndef RESV_PORT_H
+#define RESV_PORT_H
+
+#include <resv/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Tasks --------------------------------------------------------------------------------------------------- */
+
+/** A task's identity: never 0, bits 0 and 1 clear, constant while the task lives; may be reused after it ended. */
+typedef uintptr_t resv_port_task;
+
+/** The calling task. */
+resv_port_task resv_port_current(void);
+
+/**
+ * A hint: is `task` on a CPU right now, so that spinning for it is worth while? May be wrong either way.
+ * The caller guarantees that `task` does not end during the call. Context: any.
+ */
+bool resv_port_task_running(resv_port_task task);
+
+/* ---- Parking -------------------------------------------------------------------------------------------------
+ *
+ *   sleeper                                  waker
+ *   resv_port_park_prepare(mode)             [W] condition
+ *   [R] condition: true? -> skip park        resv_port_task_pin(task)    (under the lock that keeps it alive)
+ *   resv_port_park(mode, deadline)           resv_port_task_wake(task)   (after that lock is dropped)
+ *   resv_port_park_finish()
+ *
+ * A wake that comes after prepare makes the park that follows return, whether it has begun or not.
+ */
+
+enum resv_port_park_mode {
+	RESV_PARK_UNINTERRUPTIBLE = 0,
+	RESV_PARK_INTERRUPTIBLE = 1, /**< any signal ends the wait */
+	RESV_PARK_KILLABLE = 2,      /**< only a fatal signal ends the wait */
+};
+
+/** Opens a wait. Full barrier: what the caller reads next is not older than this call. */
+void resv_port_park_prepare(enum resv_port_park_mode mode);
+
+/**
+ * Sleeps until a wake that came after prepare, until `deadline_ns` (absolute, of resv_port_clock();
+ * RESV_WAIT_FOREVER for none), or until a signal that `mode` admits.
+ * Returns 0 (woken, or for no reason at all), -ETIME, or -EINTR, at once if the signal was already pending.
+ */
+RESV_NODISCARD int resv_port_park(enum resv_port_park_mode mode, int64_t deadline_ns);
+
+/** Closes the wait that prepare opened. Exactly one for each prepare, whether park was called or not. */
+void resv_port_park_finish(void);
+
+/** Keeps `task` valid until resv_port_task_wake(). The caller guarantees that it is alive now. Context: any. */
+void resv_port_task_pin(resv_port_task task);
+
+/**
+ * Wakes a pinned task and drops the pin. What the caller wrote before is visible to the task when its park returns.
+ * Waking a task that does not wait is harmless. Context: any, but not under a spin lock that the task may take.
+ */
+void resv_port_task_wake(resv_port_task task);
+
+/* ---- Spinning ------------------------------------------------------------------------------------------------ */
+
+/** One turn of a spin loop; `turn` counts from 0. A port without control over preemption yields now and then. */
+void resv_port_relax(unsigned turn);
+
+/** The caller is not preempted until resv_port_critical_end(), where the port can have that. Nests. Context: any. */
+void resv_port_critical_begin(void);
+void resv_port_critical_end(void);
+
+/** Storage for the port's spin lock; all zero is unlocked. Each port asserts that its own lock fits. */
+struct resv_port_spinlock {
+	uint64_t opaque;
+};
+
+/** Takes the lock with local interrupts off; returns the state that unlock restores. Not recursive. Context: any. */
+RESV_NODISCARD unsigned long resv_port_spin_lock(struct resv_port_spinlock *lock);
+void resv_port_spin_unlock(struct resv_port_spinlock *lock, unsigned long flags);
+
+/* ---- Time and reports ----------------------------------------------------------------------------------------- */
+
+/** Monotonic time in nanoseconds. Context: any. */
+int64_t resv_port_clock(void);
+
+/** One line of a report, without a newline, to wherever reports go (stderr, the kernel log). Context: any. */
+void resv_port_report(const char *line);
+
+/** The calling task's name and number, as reports print them ("name/pid"), NUL-terminated. Context: any. */
+void resv_port_task_name(char *buf, size_t size);
+
+/**
+ * Return addresses of the calling task, innermost first, without the port's own frame and `skip` more.
+ * Returns how many of `max` were written; 0 where the port has no unwinder. Context: any.
+ */
+unsigned resv_port_stack_trace(uintptr_t *pcs, unsigned max, unsigned skip);
+
+/** Writes the symbol of `pc` as "name+0xoff/0xsize", or the bare address. NUL-terminated. Context: any. */
+void resv_port_symbol(uintptr_t pc, char *buf, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* RESV_PORT_H */

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* The rules that reports name, one kind each, and the hook that sees every report. */
+#ifndef RESV_REPORT_H
+#define RESV_REPORT_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum resv_report_kind {
+	RESV_REPORT_UNINITIALIZED,       /**< lock or context never initialised, ended, or destroyed */
+	RESV_REPORT_WRONG_CLASS,         /**< lock and context are of different classes */
+	RESV_REPORT_FOREIGN_CONTEXT,     /**< context used by a task that did not open it */
+	RESV_REPORT_LOCK_AFTER_DONE,     /**< lock taken after ww_acquire_done */
+	RESV_REPORT_DONE_TWICE,          /**< ww_acquire_done called twice */
+	RESV_REPORT_STILL_HOLDING,       /**< after -EDEADLK, a lock is taken while others are still held */
+	RESV_REPORT_WRONG_LOCK,          /**< after -EDEADLK, another lock than the contended one is taken */
+	RESV_REPORT_DEADLK_IGNORED,      /**< a second -EDEADLK while the first is unresolved */
+	RESV_REPORT_SLOW_WITHOUT_DEADLK, /**< lock_slow although no lock returned -EDEADLK */
+	RESV_REPORT_SLOW_FAILED,    /**< lock_slow broke its rule and could not take the lock (every build) */
+	RESV_REPORT_UNLOCK_FREE,    /**< unlock of a lock that nobody holds */
+	RESV_REPORT_UNLOCK_FOREIGN, /**< unlock of a lock that another task holds */
+	RESV_REPORT_FINI_HOLDING,   /**< context ended while it holds locks */
+	RESV_REPORT_DESTROY_BUSY,   /**< lock destroyed while held or waited for */
+	RESV_REPORT_SELF_DEADLOCK,  /**< the task waits for a lock that it holds itself */
+	RESV_REPORT_NOT_HELD,       /**< assert_held failed */
+	RESV_REPORT_WAIT_WHILE_HOLDING, /**< wait_for_unreserve while the context holds reservations */
+	RESV_REPORT_CORRUPT_WAIT_LIST,  /**< a wait list's links contradict each other */
+};
+
+/** Sees each report as it is printed; `text` has several lines and is valid only during the call. Must not sleep. */
+typedef void (*resv_report_handler)(enum resv_report_kind kind, const char *text, void *data);
+
+/** Installs the hook, or none (NULL). Context: while no report can be made. */
+void resv_lockdep_set_report_handler(resv_report_handler handler, void *data);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* RESV_REPORT_H */
