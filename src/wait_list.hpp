@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+#ifndef RESV_WAIT_LIST_HPP
+#define RESV_WAIT_LIST_HPP
+
+#include "wake_set.hpp"
+
+#include <resv/ww_mutex.hpp>
+
+namespace resv {
+
+/// A task in a lock's wait list; lives on that task's stack. All fields belong to the holder of the spin bit, except
+/// that `ctx` and `mailbox` never change while the waiter is queued.
+struct alignas(8) waiter {
+	waiter(ww_acquire_ctx *c, parker &p) : ctx(c), mailbox(p) {}
+
+	waiter *next = nullptr; // the list is circular; the head is in the lock's waiters_ word
+	waiter *prev = nullptr;
+	ww_acquire_ctx *ctx; // nullptr: waits without a context
+	parker &mailbox;     // the context's, or the waiter's own
+	bool queued = false;
+	bool observer = false; // waits for the holder's unlock only, and never takes the lock
+	bool passed = false;   // an observer whose holder has unlocked
+};
+
+/// A lock's wait list, held: exists only while its owner has the spin bit, or between drop() and retake().
+///
+/// Order of the list: observers first (each unlock clears them out), then lockers, in stamp order as far as they have a
+/// context. Lockers without a context are in order of arrival, and the sort passes over them: a context goes ahead of
+/// one only where it goes ahead of a younger context that is ahead of it, so a head without a context stays the head.
+class wait_list {
+public:
+	/// Takes the spin bit: announces the caller to unlockers and late lockers.
+	explicit wait_list(ww_mutex &lock);
+	~wait_list();
+	wait_list(const wait_list &) = delete;
+	wait_list &operator=(const wait_list &) = delete;
+
+	/// Drops the spin bit and wakes whom `wakes` collected; retake() takes it again.
+	void drop();
+	void retake();
+
+	/// The first waiter that wants the lock.
+	waiter *first_locker() const;
+	/// The oldest waiter that has a context.
+	waiter *first_with_context() const;
+
+	void insert(waiter &w);
+	void insert_observer(waiter &w);
+	void remove(waiter &w);
+
+	/// The holder has unlocked: lets all observers pass and tells the first of them, which tells the next.
+	void pass_observers();
+	/// Tells the first in line that the lock is free, unless that is the caller.
+	void tell_first(const waiter *self);
+	/// Tells the next observer that has been passed.
+	void tell_passed_observer();
+
+	/// The context has just taken the lock: judges it against every waiter. Wound-wait: it is wounded if an older
+	/// waiter holds other locks. Wait-die: a younger waiter that holds other locks is told to look again.
+	void judge(ww_acquire_ctx &holder);
+	/// Wait-die: a waiter has been queued; younger ones behind it that hold other locks must look again.
+	void tell_younger(const ww_acquire_ctx &than);
+
+	/// An older waiter that holds other locks wants the lock: its holder must back off. It learns of it when it next
+	/// waits; if it waits already, the caller tells it.
+	void wound(ww_acquire_ctx &holder, const ww_acquire_ctx &by);
+
+	/// Reports to the class's tracer, if it has one.
+	void trace(ww_event event, const ww_acquire_ctx &self, const ww_acquire_ctx *other) const;
+
+	void set_no_barging(bool on) { no_barging_ = on; }
+	bool no_barging() const { return no_barging_; }
+
+	wake_set wakes;
+
+private:
+	void link_before(waiter &w, waiter *position);
+
+	static constexpr uintptr_t spin_bit = 1;
+	static constexpr uintptr_t no_barging_bit = 2;
+
+	ww_mutex &lock_;
+	waiter *head_ = nullptr;
+	bool no_barging_ = false;
+	bool held_ = false;
+};
+
+} // namespace resv
+
+#endif // RESV_WAIT_LIST_HPP

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+//
+// The contended paths. The protocol is drawn above class ww_mutex; what may wait for whom is decided in contend().
+#include "wait_list.hpp"
+
+#include <resv/ww_mutex.hpp>
+
+namespace resv {
+
+namespace {
+
+// How long the first in line spins for a holder that runs, in turns of resv_port_relax(), before it sleeps.
+constexpr unsigned spin_turns = 512;
+
+int64_t deadline_of(const wait_request &request)
+{
+	if (request.timeout_ns == RESV_WAIT_FOREVER)
+		return RESV_WAIT_FOREVER;
+	int64_t now = resv_port_clock();
+	if (request.timeout_ns <= 0)
+		return now;
+	return request.timeout_ns < RESV_WAIT_FOREVER - now ? now + request.timeout_ns : RESV_WAIT_FOREVER;
+}
+
+} // namespace
+
+unsigned long ww_class::next_stamp()
+{
+	unsigned long stamp;
+	do
+		stamp = stamp_.fetch_add(1, order::relaxed) + 1;
+	while (stamp == 0); // 0 means "none yet"; the counter may wrap
+	return stamp;
+}
+
+// The stamp may be given by the own task or by whoever meets it as a holder, under the spin bits of different locks.
+unsigned long ww_acquire_ctx::ensure_stamp()
+{
+	unsigned long stamp = stamp_.load(order::relaxed);
+	if (stamp != 0)
+		return stamp;
+	stamp = class_->next_stamp();
+	return stamp_.compare_exchange(0, stamp, order::relaxed) ? stamp : stamp_.load(order::relaxed);
+}
+
+// Stamps compare by distance, so that the counter may wrap.
+bool ww_acquire_ctx::older_than(const ww_acquire_ctx &other) const
+{
+	return static_cast<long>(stamp() - other.stamp()) < 0;
+}
+
+// Under the spin bit. Is the holder the caller, through this context, another one, or none?
+bool ww_mutex::is_self(uintptr_t owner, const ww_acquire_ctx *ctx)
+{
+	if (owner & no_context)
+		return owner == (resv_port_current() | no_context);
+	const auto *holder = reinterpret_cast<const ww_acquire_ctx *>(owner);
+	return holder && (holder == ctx || holder->task() == resv_port_current());
+}
+
+bool ww_mutex::is_held_by_caller()
+{
+	if (owner_.load(order::relaxed) == 0)
+		return false;
+	wait_list list(*this);
+	return is_self(owner_.load(order::acquire), nullptr);
+}
+
+/// Under the spin bit: decides whether `self` may wait for the lock as it stands. 0: it may, and whoever must give way
+/// has been told. -EDEADLK: `self` gives way. -EALREADY: it would wait for itself.
+///
+/// Wait-die: waiting goes from old to young only, so no cycle closes. Wound-wait: it goes from young to old, except
+/// past a holder that has been wounded and backs off as soon as it waits. A context that holds nothing closes no
+/// cycle: it waits for anybody.
+int ww_mutex::contend(wait_list &list, const waiter &self)
+{
+	uintptr_t owner = owner_.load(order::acquire);
+	ww_acquire_ctx *holder = owner & no_context ? nullptr : reinterpret_cast<ww_acquire_ctx *>(owner);
+	ww_acquire_ctx *ctx = self.ctx;
+
+	if (is_self(owner, ctx))
+		return -EALREADY;
+	if (!ctx)
+		return 0;
+	if (holder)
+		holder->ensure_stamp(); // first: who came to the lock first is the older
+	ctx->ensure_stamp();
+	if (ctx->acquired_ == 0)
+		return 0;
+
+	if (ctx->cls().algorithm() == ww_algorithm::wait_die) {
+		const waiter *oldest = list.first_with_context();
+		if ((holder && holder->older_than(*ctx)) || (oldest && oldest->ctx->older_than(*ctx))) {
+			list.trace(ww_event::die, *ctx, holder);
+			return -EDEADLK;
+		}
+		return 0;
+	}
+	if (ctx->wounded()) {
+		list.trace(ww_event::die, *ctx, holder);
+		return -EDEADLK;
+	}
+	if (holder && !holder->wounded() && ctx->older_than(*holder)) {
+		list.wound(*holder, *ctx);
+		holder->parker_.tell(list.wakes); // it may wait for another lock
+	}
+	return 0;
+}
+
+// May `self` take the lock, if it is free? In its turn; or out of turn, once.
+bool ww_mutex::may_take(const wait_list &list, const waiter &self) const
+{
+	if (owner_.load(order::relaxed) != 0)
+		return false;
+	const waiter *first = list.first_locker();
+	return !first || first == &self || (!self.queued && !list.no_barging());
+}
+
+// Takes the lock under the spin bit, if it may and can.
+bool ww_mutex::take(wait_list &list, waiter &self)
+{
+	if (!may_take(list, self) || !owner_.compare_exchange(0, identity(self.ctx), order::acquire))
+		return false;
+	if (self.queued) {
+		list.remove(self);
+		list.set_no_barging(false);
+		if (self.ctx)
+			list.trace(ww_event::acquired, *self.ctx, nullptr);
+	} else if (list.first_locker()) {
+		list.set_no_barging(true); // it has been passed: nobody else passes it
+	}
+	if (self.ctx) {
+		self.ctx->link(*this);
+		list.judge(*self.ctx);
+	}
+	return true;
+}
+
+bool ww_mutex::worth_spinning(const wait_list &list, const waiter &self) const
+{
+	uintptr_t owner = owner_.load(order::relaxed);
+	if (owner == 0 || list.first_locker() != &self)
+		return false;
+	// The spin bit keeps the holder from ending: its unlock would have to come through it.
+	return resv_port_task_running(owner & no_context ? owner & ~no_context
+							 : reinterpret_cast<ww_acquire_ctx *>(owner)->task());
+}
+
+// Watches the owner word without touching what it points to. True: the lock was seen free, or the waiter was told.
+bool ww_mutex::spin(const waiter &self) const
+{
+	for (unsigned turn = 0; turn < spin_turns; turn++) {
+		if (owner_.load(order::relaxed) == 0 || self.mailbox.told())
+			return true;
+		resv_port_relax(turn);
+	}
+	return false;
+}
+
+int ww_mutex::lock_contended(ww_acquire_ctx *ctx, const wait_request &request)
+{
+	if (ctx && locking_ctx() == ctx)
+		return -EALREADY; // a duplicate: no need to bother the list
+
+	parker own(ctx ? ctx->task() : resv_port_current());
+	waiter self(ctx, ctx ? ctx->parker_ : own);
+	int64_t deadline = deadline_of(request);
+	int rc;
+
+	// Announced by the spin bit first, then the owner word is read, then the holder is wounded: the other order
+	// loses a wound.
+	wait_list list(*this);
+	for (;;) {
+		if (take(list, self))
+			return 0;
+		rc = contend(list, self);
+		if (rc != 0)
+			break;
+		if (!self.queued) {
+			list.insert(self);
+			if (ctx) {
+				list.trace(ww_event::wait, *ctx, locking_ctx());
+				if (ctx->cls().algorithm() == ww_algorithm::wait_die)
+					list.tell_younger(*ctx);
+			}
+		}
+		// Whoever drops the bit with somebody in line and the lock free has told the first.
+		if (owner_.load(order::relaxed) == 0)
+			list.tell_first(&self);
+		bool spinning = worth_spinning(list, self);
+		bool again = may_take(list, self);
+		list.drop();
+		if (!again && !(spinning && spin(self)))
+			rc = self.mailbox.wait(request.mode, deadline);
+		list.retake();
+		if (rc != 0)
+			break;
+	}
+	if (self.queued) {
+		list.remove(self);
+		if (ctx && rc != -EDEADLK)
+			list.trace(ww_event::leave, *ctx, nullptr);
+	}
+	// The wake that this waiter may have consumed goes on to the next.
+	if (owner_.load(order::relaxed) == 0)
+		list.tell_first(nullptr);
+	return rc;
+}
+
+bool ww_mutex::trylock_contended(ww_acquire_ctx *ctx)
+{
+	if (owner_.load(order::relaxed) != 0)
+		return false;
+	parker unused(0); // a trylock is never queued, so never told
+	waiter self(ctx, unused);
+	wait_list list(*this);
+	return take(list, self);
+}
+
+// The context took the lock by the fast path while somebody announced himself: late locker, see the table above
+// ww_mutex. The context is judged, and has passed whoever is first.
+void ww_mutex::judge_late(ww_acquire_ctx &ctx)
+{
+	wait_list list(*this);
+	if (list.first_locker())
+		list.set_no_barging(true);
+	list.judge(ctx);
+}
+
+// The owner word is 0 already; after this, the lock may be gone.
+void ww_mutex::unlock_contended()
+{
+	wait_list list(*this);
+	list.pass_observers();
+	// A waiter that would only find the lock taken is not woken; the new holder's unlock will do it.
+	if (owner_.load(order::relaxed) == 0)
+		list.tell_first(nullptr);
+}
+
+void ww_mutex::lock_slow(ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
+{
+	int rc;
+	if constexpr (config::debug_ww_mutexes)
+		rc = ww_checks::lock_slow(*this, ctx, {});
+	else
+		rc = lock_common(ctx, {});
+	if (rc != 0)
+		ww_checks::slow_lock_failed(*this, rc);
+}
+
+int ww_mutex::lock_slow(ww_acquire_ctx *ctx, const wait_request &request) RESV_NO_ANALYSIS
+{
+	if constexpr (config::debug_ww_mutexes)
+		return ww_checks::lock_slow(*this, ctx, request);
+	return lock_common(ctx, request);
+}
+
+int ww_mutex::wait_contended(ww_acquire_ctx *ctx, const wait_request &request)
+{
+	if (owner_.load(order::acquire) == 0) // acquire: what the holder wrote is seen
+		return 0;
+
+	parker own(ctx ? ctx->task() : resv_port_current());
+	waiter self(ctx, ctx ? ctx->parker_ : own);
+	int64_t deadline = deadline_of(request);
+	int rc = 0;
+
+	wait_list list(*this);
+	uintptr_t owner = owner_.load(order::acquire);
+	if (owner == 0)
+		return 0;
+	if (is_self(owner, ctx))
+		return -EALREADY;
+	if (ctx && ctx->acquired_ != 0)
+		return -EDEADLK;
+
+	list.insert_observer(self);
+	while (!self.passed && rc == 0) {
+		list.drop();
+		rc = self.mailbox.wait(request.mode, deadline);
+		list.retake();
+	}
+	list.remove(self);
+	list.tell_passed_observer();
+	return rc;
+}
+
+} // namespace resv
