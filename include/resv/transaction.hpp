@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+//
+// Reserving many objects at once. The transaction owns the back-off loop, so that no driver has to write it:
+//
+//     resv::transaction t;
+//     if (int err = t.reserve(objects))
+//             return err;                  // nothing is held
+//     ...                                  // everything is; the destructor releases it
+//
+// In Linux, struct drm_exec. Allocation-free: the objects are linked through themselves.
+#ifndef RESV_TRANSACTION_HPP
+#define RESV_TRANSACTION_HPP
+
+#include <resv/reservation.hpp>
+
+namespace resv {
+
+namespace detail {
+
+struct as_is {};
+
+// An element of a range, as a reservation object: itself, what it points to, a member of it, or what a function makes
+// of it.
+template <typename Element, typename Projection>
+reservation_object &object_of(Element &element, const Projection &projection)
+{
+	if constexpr (requires { object_of(projection(element), as_is{}); })
+		return object_of(projection(element), as_is{});
+	else if constexpr (requires { object_of(element.*projection, as_is{}); })
+		return object_of(element.*projection, as_is{});
+	else
+		return object_of((*element).*projection, as_is{});
+}
+inline reservation_object &object_of(reservation_object &object, as_is)
+{
+	return object;
+}
+inline reservation_object &object_of(reservation_object *object, as_is)
+{
+	return *object;
+}
+
+} // namespace detail
+
+/// One attempt to hold several reservations. Lives on its task's stack.
+class transaction {
+public:
+	/// `request` says how each wait may end early: by a signal, after a time.
+	explicit transaction(ww_class &cls = reservation_class, const wait_request &request = {})
+		: ctx_(cls), request_(request)
+	{}
+	transaction(const transaction &) = delete;
+	transaction &operator=(const transaction &) = delete;
+
+	/// Releases whatever is still held.
+	~transaction() { release_all(); }
+
+	/// Reserves all of a range: of reservation objects, of pointers to them, or of anything from which
+	/// `projection` (a function, or a member) leads there. Duplicates and objects that share a reservation are
+	/// fine: each is reserved once. On contention it drops everything, waits for the contended object and starts
+	/// over with the same seniority, as often as it takes.
+	/// Returns 0, or -EINTR or -ETIME as the request admits; then nothing is held. -EDEADLK only if the
+	/// transaction held something before: then that is gone too, and whoever took it must take it again; run()
+	/// does that. May sleep.
+	template <typename Range, typename Projection = detail::as_is>
+	RESV_NODISCARD int reserve(Range &&objects, const Projection &projection = {})
+	{
+		bool whole_set = size() == 0;
+		for (;;) {
+			int err = reserve_each(objects, projection);
+			if (err == 0) {
+				drop_prelocked();
+				return 0;
+			}
+			if (err != -EDEADLK || !whole_set) {
+				if (err != -EDEADLK)
+					release_all();
+				return err;
+			}
+		}
+	}
+
+	/// Reserves one more object. Returns 0; -EALREADY if it is reserved by this transaction already; -EDEADLK if
+	/// all had to be dropped, and the caller must start over (run() does); -EINTR, -ETIME. May sleep.
+	RESV_NODISCARD int reserve_one(reservation_object &object) RESV_NO_ANALYSIS
+	{
+		if (contended_ || prelocked_) [[unlikely]]
+			return reserve_after_contention(object);
+		int err = object.reserve(&ctx_, request_);
+		if (err == -EDEADLK) [[unlikely]]
+			back_off(object);
+		return err;
+	}
+
+	/// Reserves the object if that needs no waiting, for instance to evict it.
+	RESV_NODISCARD bool try_reserve(reservation_object &object) RESV_NO_ANALYSIS
+	{
+		return object.try_reserve(&ctx_);
+	}
+
+	/// Calls `body(*this)`, which reserves one object after another and returns the first error; again from its
+	/// start for as long as that is contention. So body may decide what to reserve by what it already holds.
+	/// Returns what body returned last; if that is not 0, nothing is held. Once only for each transaction.
+	template <typename Body>
+	RESV_NODISCARD int run(Body &&body)
+	{
+		int err = 0;
+		while (next_pass()) {
+			err = body(*this);
+			if (err != 0 && (err != -EDEADLK || !contended_))
+				break;
+		}
+		if (err != 0)
+			release_all();
+		return err;
+	}
+
+	/// Opens a pass of a hand-written loop, as run() does; false when the last pass met no contention.
+	bool next_pass();
+
+	/// Ends one reservation early.
+	void unreserve(reservation_object &object);
+
+	/// Ends all of them, with one full fence (see ww_acquire_ctx::unlock_all()). The transaction may be used again
+	/// and keeps its seniority.
+	void release_all()
+	{
+		ctx_.unlock_all();
+		if (contended_ || prelocked_) [[unlikely]]
+			forget_contention();
+	}
+
+	/// Has the last pass met contention, so that everything was dropped?
+	bool is_contended() const { return contended_ != nullptr; }
+
+	/// How many objects are reserved.
+	unsigned size() const { return ctx_.acquired(); }
+
+	/// How often everything had to be dropped so far.
+	unsigned retries() const { return retries_; }
+
+	ww_acquire_ctx &context() { return ctx_; }
+
+	/// Walks the reserved objects in the order of reserving.
+	class iterator {
+	public:
+		explicit iterator(ww_mutex *at) : at_(at) {}
+		reservation_object &operator*() const { return reservation_object::of(*at_); }
+		iterator &operator++()
+		{
+			at_ = at_->next_held();
+			return *this;
+		}
+		bool operator==(const iterator &) const = default;
+
+	private:
+		ww_mutex *at_;
+	};
+	iterator begin() const { return iterator(ctx_.first_held()); }
+	iterator end() const { return iterator(nullptr); }
+
+private:
+	friend struct abi_check;
+
+	template <typename Range, typename Projection>
+	int reserve_each(Range &objects, const Projection &projection)
+	{
+		for (auto &&element : objects) {
+			int err = reserve_one(detail::object_of(element, projection));
+			if (err != 0 && err != -EALREADY)
+				return err;
+		}
+		return 0;
+	}
+
+	int reserve_after_contention(reservation_object &object);
+	void back_off(reservation_object &object);
+	void drop_prelocked();
+	void forget_contention();
+
+	ww_acquire_ctx ctx_;
+	wait_request request_;
+
+	// After -EDEADLK nothing is held and contended_ is set. The next reserve waits for it and makes it prelocked_:
+	// held, but not yet asked for in this pass. If the pass ends without asking for it, it is let go.
+	reservation_object *contended_ = nullptr;
+	reservation_object *prelocked_ = nullptr;
+	unsigned retries_ = 0;
+	bool started_ = false;
+};
+
+} // namespace resv
+
+#endif // RESV_TRANSACTION_HPP
