@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * What the host port offers beyond <resv/port.h>: signals to send to a task, and a sink for reports. Host programs
+ * and tests use it; the core does not.
+ *
+ * The host's signals are the port's own, not POSIX signals: those never end a park.
+ */
+#ifndef RESV_PORT_HOST_H
+#define RESV_PORT_HOST_H
+
+#include <resv/port.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Signals --------------------------------------------------------------------------------------------------
+ *
+ * `task` is what that task's own resv_port_current() returned; the caller guarantees that it is alive.
+ *
+ *   park mode         interrupted     killed
+ *   uninterruptible   sleeps on       sleeps on
+ *   interruptible     -EINTR, once    -EINTR, each time
+ *   killable          sleeps on       -EINTR, each time
+ *
+ * A park that could return both -EINTR and 0 or -ETIME returns -EINTR.
+ */
+
+/**
+ * Makes a signal pending for `task`. It stays pending until an interruptible park returns -EINTR for it: as when a
+ * driver's ioctl returns -EINTR and the signal is handled on the way out. Two signals in the meantime are one.
+ */
+void resv_host_interrupt(resv_port_task task);
+
+/** Makes a fatal signal pending for `task`, until the task ends or clears it. */
+void resv_host_kill(resv_port_task task);
+
+/** Is a signal pending for the calling task, fatal or not? */
+bool resv_host_signal_pending(void);
+
+/** Drops the calling task's pending signals, the fatal one too. */
+void resv_host_clear_signals(void);
+
+/* ---- Reports -------------------------------------------------------------------------------------------------- */
+
+typedef void (*resv_host_report_fn)(const char *line, void *data);
+
+/**
+ * Sends each line of resv_port_report() to `fn`, or to stderr again if `fn` is null. Calls of a sink are serialized,
+ * and none is under way when this function returns; so a sink must neither report nor set a sink.
+ */
+void resv_host_set_report_sink(resv_host_report_fn fn, void *data);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* RESV_PORT_HOST_H */

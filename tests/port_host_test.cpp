@@ -1,0 +1,486 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+//
+// The host port alone: its signals, its report sink, its threads' ends, and what it answers where the contract of
+// <resv/port.h> leaves the answer open.
+
+#include <resv_port/host.h>
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstring>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#if __has_include(<sys/rseq.h>)
+#include <sys/rseq.h>
+#endif
+
+namespace {
+
+constexpr int64_t millisecond = 1000000;
+
+int park(resv_port_park_mode mode, int64_t deadline)
+{
+	resv_port_park_prepare(mode);
+	const int ret = resv_port_park(mode, deadline);
+	resv_port_park_finish();
+	return ret;
+}
+
+int park_for(resv_port_park_mode mode, int64_t duration)
+{
+	return park(mode, resv_port_clock() + duration);
+}
+
+void pin_and_wake(resv_port_task task)
+{
+	resv_port_task_pin(task);
+	resv_port_task_wake(task);
+}
+
+// ---- Signals ---------------------------------------------------------------------------------------------------
+
+constexpr struct {
+	resv_port_park_mode mode;
+	void (*send)(resv_port_task);
+	int ret;
+} signal_cases[] = {
+	{RESV_PARK_UNINTERRUPTIBLE, resv_host_interrupt, -ETIME},
+	{RESV_PARK_UNINTERRUPTIBLE, resv_host_kill, -ETIME},
+	{RESV_PARK_INTERRUPTIBLE, resv_host_interrupt, -EINTR},
+	{RESV_PARK_INTERRUPTIBLE, resv_host_kill, -EINTR},
+	{RESV_PARK_KILLABLE, resv_host_interrupt, -ETIME},
+	{RESV_PARK_KILLABLE, resv_host_kill, -EINTR},
+};
+
+class port_host_signals : public testing::Test {
+protected:
+	~port_host_signals() override { resv_host_clear_signals(); }
+
+	const resv_port_task me_ = resv_port_current();
+};
+
+TEST_F(port_host_signals, which_parks_a_pending_signal_ends)
+{
+	for (const auto &c : signal_cases) {
+		c.send(me_);
+		EXPECT_EQ(park_for(c.mode, c.ret == -EINTR ? RESV_WAIT_FOREVER / 2 : millisecond), c.ret);
+		resv_host_clear_signals();
+		EXPECT_EQ(park_for(c.mode, millisecond), -ETIME);
+	}
+}
+
+TEST_F(port_host_signals, which_parks_a_later_signal_ends)
+{
+	for (const auto &c : signal_cases) {
+		// The deadline of a park that sleeps on is well after the signal.
+		std::thread sender([&] {
+			std::this_thread::sleep_for(std::chrono::milliseconds(10));
+			c.send(me_);
+		});
+		EXPECT_EQ(park_for(c.mode, c.ret == -EINTR ? RESV_WAIT_FOREVER / 2 : 40 * millisecond),
+			  c.ret);
+		sender.join();
+		resv_host_clear_signals();
+	}
+}
+
+TEST_F(port_host_signals, interrupt_is_consumed_by_the_park_that_returns_it)
+{
+	resv_host_interrupt(me_);
+	resv_host_interrupt(me_);
+	EXPECT_EQ(park_for(RESV_PARK_UNINTERRUPTIBLE, 0), -ETIME);
+	EXPECT_EQ(park_for(RESV_PARK_KILLABLE, 0), -ETIME);
+	EXPECT_TRUE(resv_host_signal_pending());
+	EXPECT_EQ(park_for(RESV_PARK_INTERRUPTIBLE, RESV_WAIT_FOREVER / 2), -EINTR);
+	EXPECT_FALSE(resv_host_signal_pending());
+	EXPECT_EQ(park_for(RESV_PARK_INTERRUPTIBLE, 0), -ETIME);
+}
+
+TEST_F(port_host_signals, kill_stays)
+{
+	resv_host_kill(me_);
+	resv_host_interrupt(me_);
+	EXPECT_EQ(park(RESV_PARK_KILLABLE, RESV_WAIT_FOREVER), -EINTR);
+	EXPECT_EQ(park(RESV_PARK_KILLABLE, RESV_WAIT_FOREVER), -EINTR);
+	EXPECT_EQ(park(RESV_PARK_INTERRUPTIBLE, RESV_WAIT_FOREVER), -EINTR); // consumes the interrupt
+	EXPECT_EQ(park(RESV_PARK_INTERRUPTIBLE, RESV_WAIT_FOREVER), -EINTR);
+	EXPECT_TRUE(resv_host_signal_pending());
+	resv_host_clear_signals();
+	EXPECT_FALSE(resv_host_signal_pending());
+	EXPECT_EQ(park_for(RESV_PARK_INTERRUPTIBLE, 0), -ETIME);
+	EXPECT_EQ(park_for(RESV_PARK_KILLABLE, 0), -ETIME);
+}
+
+TEST_F(port_host_signals, killable_park_leaves_the_interrupt)
+{
+	resv_host_kill(me_);
+	resv_host_interrupt(me_);
+	EXPECT_EQ(park(RESV_PARK_KILLABLE, RESV_WAIT_FOREVER), -EINTR);
+	EXPECT_TRUE(resv_host_signal_pending());
+	EXPECT_EQ(park_for(RESV_PARK_UNINTERRUPTIBLE, 0), -ETIME);
+	EXPECT_TRUE(resv_host_signal_pending());
+}
+
+TEST_F(port_host_signals, signal_goes_before_wake_and_deadline)
+{
+	resv_host_interrupt(me_);
+	resv_port_park_prepare(RESV_PARK_INTERRUPTIBLE);
+	pin_and_wake(me_);
+	EXPECT_EQ(resv_port_park(RESV_PARK_INTERRUPTIBLE, 0), -EINTR);
+	resv_port_park_finish();
+}
+
+TEST_F(port_host_signals, wake_goes_before_deadline)
+{
+	resv_port_park_prepare(RESV_PARK_INTERRUPTIBLE);
+	pin_and_wake(me_);
+	EXPECT_EQ(resv_port_park(RESV_PARK_INTERRUPTIBLE, 0), 0);
+	resv_port_park_finish();
+}
+
+TEST_F(port_host_signals, belong_to_one_task)
+{
+	bool pending = true;
+
+	resv_host_kill(me_);
+	std::thread([&] { pending = resv_host_signal_pending(); }).join();
+	EXPECT_FALSE(pending);
+	EXPECT_TRUE(resv_host_signal_pending());
+}
+
+// Each interrupt is sent when the previous one has arrived, while wakes pour in: were one lost, this would hang.
+TEST_F(port_host_signals, none_is_lost_among_wakes)
+{
+	constexpr int rounds = 5000;
+	std::atomic<int> arrived = 0;
+	std::thread sender([&] {
+		for (int n = 0; n < rounds; ++n) {
+			resv_host_interrupt(me_);
+			while (arrived == n)
+				std::this_thread::yield();
+		}
+	});
+	std::thread waker([&] {
+		while (arrived != rounds) {
+			pin_and_wake(me_);
+			std::this_thread::yield();
+		}
+	});
+
+	while (arrived != rounds)
+		arrived += park(RESV_PARK_INTERRUPTIBLE, RESV_WAIT_FOREVER) == -EINTR;
+	sender.join();
+	waker.join();
+}
+
+// ---- Misuse ----------------------------------------------------------------------------------------------------
+
+TEST(port_host_death_test, waits_open_and_close_in_pairs)
+{
+	GTEST_FLAG_SET(death_test_style, "threadsafe");
+	EXPECT_DEATH(exit(resv_port_park(RESV_PARK_KILLABLE, 0)), "resv: park.. without park_prepare");
+	EXPECT_DEATH(resv_port_park_finish(), "resv: park_finish.. without park_prepare");
+	EXPECT_DEATH(
+		{
+			resv_port_park_prepare(RESV_PARK_KILLABLE);
+			resv_port_park_prepare(RESV_PARK_KILLABLE);
+		},
+		"resv: park_prepare.. while a wait is open");
+	EXPECT_DEATH(
+		{
+			resv_port_park_prepare(RESV_PARK_KILLABLE);
+			exit(resv_port_park(RESV_PARK_INTERRUPTIBLE, 0));
+		},
+		"resv: park.. without park_prepare.. in the same mode");
+}
+
+// ---- The ends of threads ----------------------------------------------------------------------------------------
+
+struct late_user {
+	resv_port_task *task = nullptr;
+
+	~late_user()
+	{
+		if (task != nullptr)
+			*task = resv_port_current();
+	}
+};
+
+TEST(port_host_thread_end, thread_local_destructors_see_the_same_task)
+{
+	resv_port_task body = 0, destructor = 0;
+
+	std::thread([&] {
+		// Built before this thread is a task, thus the last that a C++ runtime would destroy.
+		thread_local late_user user;
+		user.task = &destructor;
+		body = resv_port_current();
+	}).join();
+	EXPECT_NE(body, 0u);
+	EXPECT_EQ(destructor, body);
+}
+
+resv_port_task task_of_destructor;
+int result_of_destructor;
+
+TEST(port_host_thread_end, destructors_of_other_keys_can_wait)
+{
+	pthread_key_t key;
+
+	// Keys are destroyed in any order: this one before the port's or after it.
+	resv_port_current();
+	ASSERT_EQ(pthread_key_create(&key,
+				     [](void *) {
+					     task_of_destructor = resv_port_current();
+					     result_of_destructor = park_for(RESV_PARK_KILLABLE, 1);
+				     }),
+		  0);
+	for (bool used_before : {false, true}) {
+		task_of_destructor = 0;
+		std::thread([&] {
+			if (used_before)
+				resv_port_current();
+			pthread_setspecific(key, &key);
+		}).join();
+		EXPECT_NE(task_of_destructor, 0u);
+		EXPECT_EQ(result_of_destructor, -ETIME);
+	}
+	pthread_key_delete(key);
+}
+
+// ---- The running hint --------------------------------------------------------------------------------------------
+
+std::vector<int> usable_cpus()
+{
+	std::vector<int> cpus;
+	cpu_set_t set;
+
+	EXPECT_EQ(sched_getaffinity(0, sizeof(set), &set), 0);
+	for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+		if (CPU_ISSET(cpu, &set))
+			cpus.push_back(cpu);
+	}
+	return cpus;
+}
+
+void move_to(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	EXPECT_EQ(sched_setaffinity(0, sizeof(set), &set), 0);
+}
+
+bool kernel_tells_cpus()
+{
+#if __has_include(<sys/rseq.h>)
+	return __rseq_size != 0;
+#else
+	return false;
+#endif
+}
+
+/// What a thread on `my_cpu` is told of one that spins on `its_cpu`, a hundred times.
+std::vector<bool> hints(int my_cpu, int its_cpu)
+{
+	std::vector<bool> told;
+
+	std::thread([&] {
+		std::atomic<resv_port_task> task = 0;
+		std::atomic<bool> stop = false;
+
+		move_to(my_cpu);
+		std::thread spinner([&] {
+			move_to(its_cpu);
+			task = resv_port_current();
+			for (unsigned turn = 0; !stop; ++turn)
+				resv_port_relax(turn);
+		});
+		while (task == 0)
+			std::this_thread::yield();
+		for (int i = 0; i < 100; ++i) {
+			told.push_back(resv_port_task_running(task));
+			std::this_thread::yield();
+		}
+		stop = true;
+		spinner.join();
+	}).join();
+	return told;
+}
+
+TEST(port_host_running, spinning_on_another_cpu)
+{
+	const std::vector<int> cpus = usable_cpus();
+
+	// With one CPU there is no other; then this says what is told without the kernel's help.
+	const bool expected = cpus.front() != cpus.back() || !kernel_tells_cpus();
+	EXPECT_EQ(hints(cpus.front(), cpus.back()), std::vector<bool>(100, expected));
+}
+
+TEST(port_host_running, preempted_by_the_caller)
+{
+	const std::vector<int> cpus = usable_cpus();
+
+	EXPECT_EQ(hints(cpus.front(), cpus.front()), std::vector<bool>(100, !kernel_tells_cpus()));
+}
+
+TEST(port_host_running, parked_on_another_cpu)
+{
+	const std::vector<int> cpus = usable_cpus();
+	bool running = true;
+
+	std::thread([&] {
+		std::atomic<resv_port_task> task = 0;
+
+		move_to(cpus.front());
+		std::thread sleeper([&] {
+			move_to(cpus.back());
+			resv_port_park_prepare(RESV_PARK_UNINTERRUPTIBLE);
+			task = resv_port_current();
+			EXPECT_EQ(resv_port_park(RESV_PARK_UNINTERRUPTIBLE, RESV_WAIT_FOREVER), 0);
+			resv_port_park_finish();
+		});
+		while (task == 0)
+			std::this_thread::yield();
+		for (int i = 0; running && i < 1000; ++i) {
+			std::this_thread::sleep_for(std::chrono::milliseconds(10));
+			running = resv_port_task_running(task);
+		}
+		pin_and_wake(task);
+		sleeper.join();
+	}).join();
+	EXPECT_FALSE(running);
+}
+
+// ---- Reports ---------------------------------------------------------------------------------------------------
+
+class port_host_report : public testing::Test {
+protected:
+	~port_host_report() override { resv_host_set_report_sink(nullptr, nullptr); }
+
+	std::vector<std::string> lines_;
+};
+
+void keep(const char *line, void *lines)
+{
+	static_cast<std::vector<std::string> *>(lines)->push_back(line);
+}
+
+TEST_F(port_host_report, goes_to_the_sink)
+{
+	std::vector<std::string> later;
+
+	resv_host_set_report_sink(keep, &lines_);
+	resv_port_report("one");
+	resv_port_report("");
+	resv_host_set_report_sink(keep, &later);
+	resv_port_report("100% of %s");
+	EXPECT_EQ(lines_, (std::vector<std::string>{"one", ""}));
+	EXPECT_EQ(later, (std::vector<std::string>{"100% of %s"}));
+}
+
+// The sink is not synchronized.
+TEST_F(port_host_report, sink_is_called_by_one_task_at_a_time)
+{
+	resv_host_set_report_sink(keep, &lines_);
+	auto report = [] {
+		for (int i = 0; i < 1000; ++i)
+			resv_port_report("line");
+	};
+	std::thread first(report), second(report);
+	first.join();
+	second.join();
+	EXPECT_EQ(lines_, std::vector<std::string>(2000, "line"));
+}
+
+TEST_F(port_host_report, goes_to_stderr_without_a_sink)
+{
+	const int saved = dup(STDERR_FILENO), file = memfd_create("stderr", 0);
+
+	ASSERT_GE(file, 0);
+	fflush(stderr);
+	dup2(file, STDERR_FILENO);
+	resv_port_report("before");
+	resv_host_set_report_sink(keep, &lines_);
+	resv_port_report("to the sink");
+	resv_host_set_report_sink(nullptr, nullptr);
+	resv_port_report("after, 100% of it");
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+
+	char text[128];
+	const ssize_t size = pread(file, text, sizeof(text), 0);
+	close(file);
+	ASSERT_GE(size, 0);
+	EXPECT_EQ(std::string(text, static_cast<size_t>(size)), "before\nafter, 100% of it\n");
+	EXPECT_EQ(lines_, (std::vector<std::string>{"to the sink"}));
+}
+
+TEST(port_host_task_name, is_the_thread_s_name_and_number)
+{
+	std::string name, expected;
+
+	std::thread([&] {
+		char buf[64];
+
+		pthread_setname_np(pthread_self(), "a/b c");
+		resv_port_task_name(buf, sizeof(buf));
+		name = buf;
+		expected = "a/b c/" + std::to_string(gettid());
+	}).join();
+	EXPECT_EQ(name, expected);
+}
+
+std::string symbol(uintptr_t pc)
+{
+	char buf[256];
+
+	resv_port_symbol(pc, buf, sizeof(buf));
+	return buf;
+}
+
+// Symbols of shared libraries, since those of an executable are there only if it was linked with -rdynamic.
+TEST(port_host_symbol, is_name_offset_and_size)
+{
+	const auto getpid_at = reinterpret_cast<uintptr_t>(dlsym(RTLD_DEFAULT, "getpid"));
+
+	ASSERT_NE(getpid_at, 0u);
+	const std::string name = symbol(getpid_at + 1),
+			  head = "getpid+0x1/0x"; // "__getpid" is the same function
+	const size_t start = name.find(head);
+	ASSERT_NE(start, std::string::npos) << name;
+	EXPECT_GT(strtoul(name.c_str() + start + head.size(), nullptr, 16), 1u) << name;
+}
+
+TEST(port_host_symbol, is_demangled)
+{
+	const auto terminate_at = reinterpret_cast<uintptr_t>(dlsym(RTLD_DEFAULT, "_ZSt9terminatev"));
+
+	ASSERT_NE(terminate_at, 0u);
+	EXPECT_EQ(symbol(terminate_at + 1).rfind("std::terminate()+0x1/0x", 0), 0u)
+		<< symbol(terminate_at + 1);
+}
+
+TEST(port_host_symbol, is_the_address_where_there_is_none)
+{
+	EXPECT_EQ(symbol(0x10), "0x10");
+	EXPECT_EQ(symbol(0xfffffffffffffff0), "0xfffffffffffffff0");
+}
+
+TEST(port_host_stack_trace, has_an_unwinder)
+{
+	uintptr_t pcs[64];
+
+	EXPECT_GE(resv_port_stack_trace(pcs, 64, 0), 3u);
+}
+
+} // namespace
