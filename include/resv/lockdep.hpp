@@ -27,12 +27,16 @@ enum class lock_read : unsigned { exclusive = 0, shared = 1, recursive = 2 };
 /// What the annotator knows of one lock instance: its class and its name.
 class lockdep_map {
 public:
-	constexpr lockdep_map(const lock_class_key &key, const char *name) : key_(&key), name_(name) {}
-	constexpr const lock_class_key *key() const { return key_; }
+	constexpr lockdep_map(const lock_class_key &key, const char *name, unsigned subclass = 0)
+		: key_(&key.subclass[subclass]), name_(name)
+	{}
+	constexpr const char *key() const { return key_; }
 	constexpr const char *name() const { return name_; }
 
 private:
-	const lock_class_key *key_;
+	friend struct abi_check;
+
+	const char *key_; // its address is the class
 	const char *name_;
 };
 
