@@ -31,8 +31,10 @@ int transaction::reserve_after_contention(reservation_object &object) RESV_NO_AN
 {
 	if (contended_) {
 		int err = contended_->reserve_slow(&ctx_, request_);
-		if (err != 0)
+		if (err != 0) {
+			forget_contention(); // so that the caller sees an error and not a reason to start over
 			return err;
+		}
 		prelocked_ = contended_;
 		contended_ = nullptr;
 	}

@@ -10,7 +10,7 @@
 namespace resv {
 
 /// The class of all reservation objects that name no other. Wait-die, as Linux's reservation_ww_class.
-extern ww_class reservation_class;
+extern ww_class reservation_class __asm__("resv_reservation_ww_class"); // C's name for it
 
 /// Reserved by one context at a time. Belongs to a buffer, or to several that are always reserved together; may be
 /// shared across devices. Must outlive its unreserve().
@@ -67,14 +67,11 @@ public:
 	/// Reports, in debug builds, a caller that does not hold the reservation.
 	void assert_held() RESV_ASSERT() RESV_NO_ANALYSIS { lock_.assert_held(); }
 
-	/// The object that `lock`, taken through one, belongs to.
-	static reservation_object &of(ww_mutex &lock) { return reinterpret_cast<reservation_object &>(lock); }
-
 private:
 	friend class transaction;
 	friend struct abi_check;
 
-	ww_mutex lock_; // the first member: see of()
+	ww_mutex lock_; // the first member: see transaction::owner_of()
 };
 
 } // namespace resv

@@ -53,7 +53,11 @@ public:
 	transaction &operator=(const transaction &) = delete;
 
 	/// Releases whatever is still held.
-	~transaction() { release_all(); }
+	~transaction()
+	{
+		if (size() != 0)
+			release_all();
+	}
 
 	/// Reserves all of a range: of reservation objects, of pointers to them, or of anything from which
 	/// `projection` (a function, or a member) leads there. Duplicates and objects that share a reservation are
@@ -69,7 +73,8 @@ public:
 		for (;;) {
 			int err = reserve_each(objects, projection);
 			if (err == 0) {
-				drop_prelocked();
+				if (!started_) // otherwise next_pass() does, at the end of the pass
+					drop_prelocked();
 				return 0;
 			}
 			if (err != -EDEADLK || !whole_set) {
@@ -134,7 +139,7 @@ public:
 	bool is_contended() const { return contended_ != nullptr; }
 
 	/// How many objects are reserved.
-	unsigned size() const { return ctx_.acquired(); }
+	unsigned size() const { return ctx_.acquired() - (prelocked_ != nullptr); }
 
 	/// How often everything had to be dropped so far.
 	unsigned retries() const { return retries_; }
@@ -144,19 +149,19 @@ public:
 	/// Walks the reserved objects in the order of reserving.
 	class iterator {
 	public:
-		explicit iterator(ww_mutex *at) : at_(at) {}
-		reservation_object &operator*() const { return reservation_object::of(*at_); }
+		explicit iterator(reservation_object *at) : at_(at) {}
+		reservation_object &operator*() const { return *at_; }
 		iterator &operator++()
 		{
-			at_ = at_->next_held();
+			at_ = owner_of(at_->lock_.next_held());
 			return *this;
 		}
 		bool operator==(const iterator &) const = default;
 
 	private:
-		ww_mutex *at_;
+		reservation_object *at_;
 	};
-	iterator begin() const { return iterator(ctx_.first_held()); }
+	iterator begin() const { return iterator(first()); }
 	iterator end() const { return iterator(nullptr); }
 
 private:
@@ -171,6 +176,17 @@ private:
 				return err;
 		}
 		return 0;
+	}
+
+	static reservation_object *owner_of(ww_mutex *lock)
+	{
+		return reinterpret_cast<reservation_object *>(lock); // lock_ is its first member
+	}
+
+	// What was prelocked is the first of all, and does not count until it is asked for.
+	reservation_object *first() const
+	{
+		return owner_of(prelocked_ ? prelocked_->lock_.next_held() : ctx_.first_held());
 	}
 
 	int reserve_after_contention(reservation_object &object);
