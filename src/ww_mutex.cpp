@@ -5,6 +5,9 @@
 
 #include <resv/ww_mutex.hpp>
 
+// Users that were built with the same options refer to it.
+extern "C" constexpr char RESV_CONFIG_TAG = 0;
+
 namespace resv {
 
 namespace {

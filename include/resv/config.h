@@ -49,4 +49,12 @@
 #define RESV_CONFIG_TAG resv_config_without_debug
 #endif
 
+#ifdef __cplusplus
+extern "C"
+#else
+extern
+#endif
+const char RESV_CONFIG_TAG;
+__attribute__((used)) static const char *const resv_config_tag = &RESV_CONFIG_TAG;
+
 #endif /* RESV_CONFIG_H */
