@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * resv for C: the one header that a C driver includes. C11 and C++20; C++ drivers may prefer the .hpp headers, which
+ * speak of the same objects.
+ *
+ * Each function does what Linux 6.12's function of the same name without the prefix does, with the same parameters in
+ * the same order: ww_* is resv_ww_*, dma_resv_* is resv_*, drm_exec_* is resv_exec_*. What differs, or is ours alone,
+ * is said at the function. Durations are nanoseconds. Errors are negative errno values.
+ *
+ * The structs are opaque; their size depends on the options in <resv/config.h> alone. The caller owns all storage.
+ * Unless it says otherwise, a function is called from task context, and one that waits may sleep.
+ */
+#ifndef RESV_RESV_H
+#define RESV_RESV_H
+
+#include <resv/config.h>
+#include <resv/report.h>
+#include <resv/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Annotator ------------------------------------------------------------------------------------------------
+ *
+ * With CONFIG_PROVE_LOCKING unset these cost nothing, and maps and keys take no space in any object.
+ */
+
+#if RESV_PROVE_LOCKING
+
+/** Identifies a lock class by its address. Static storage. */
+struct resv_lock_class_key {
+	char subclass[8];
+};
+
+/** What the annotator knows of one lock instance. */
+struct resv_lockdep_map {
+	/* private: laid out as resv::lockdep_map */
+	const char *key;
+	const char *name;
+};
+
+/** Names `map` an instance of the class at `key`. `subclass`: 0 to 7, told apart as classes of their own. */
+void resv_lockdep_init_map(struct resv_lockdep_map *map, const char *name, const struct resv_lock_class_key *key,
+			   int subclass);
+
+/**
+ * The caller takes the lock: called before it may wait, or, with `trylock`, after it succeeded. `read`: 0 exclusive,
+ * 1 shared, 2 shared and recursive. `nest_lock`: a held lock that serializes all of this class, or NULL. `ip` is the
+ * address that reports name as the place. Linux: lock_acquire(). Context: any.
+ */
+void resv_lockdep_acquire(struct resv_lockdep_map *map, unsigned subclass, int trylock, int read, int check,
+			  struct resv_lockdep_map *nest_lock, unsigned long ip);
+
+/** The caller drops the lock. Linux: lock_release(). Context: any. */
+void resv_lockdep_release(struct resv_lockdep_map *map, unsigned long ip);
+
+/** The caller waits for the lock's holder but does not take the lock. Linux: lock_sync(). Context: any. */
+void resv_lockdep_sync(struct resv_lockdep_map *map, unsigned subclass, int read, int check,
+		       struct resv_lockdep_map *nest_lock, unsigned long ip);
+
+#else
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpedantic" /* an array of 0 is the one way to size 0 in both languages */
+#ifdef __clang__
+#pragma GCC diagnostic ignored "-Wextern-c-compat"
+#endif
+struct resv_lock_class_key {
+	char none[0];
+};
+struct resv_lockdep_map {
+	char none[0];
+};
+#pragma GCC diagnostic pop
+
+static inline void resv_lockdep_init_map(struct resv_lockdep_map *map, const char *name,
+					 const struct resv_lock_class_key *key, int subclass)
+{
+	(void)map, (void)name, (void)key, (void)subclass;
+}
+static inline void resv_lockdep_acquire(struct resv_lockdep_map *map, unsigned subclass, int trylock, int read,
+					int check, struct resv_lockdep_map *nest_lock, unsigned long ip)
+{
+	(void)map, (void)subclass, (void)trylock, (void)read, (void)check, (void)nest_lock, (void)ip;
+}
+static inline void resv_lockdep_release(struct resv_lockdep_map *map, unsigned long ip)
+{
+	(void)map, (void)ip;
+}
+static inline void resv_lockdep_sync(struct resv_lockdep_map *map, unsigned subclass, int read, int check,
+				     struct resv_lockdep_map *nest_lock, unsigned long ip)
+{
+	(void)map, (void)subclass, (void)read, (void)check, (void)nest_lock, (void)ip;
+}
+
+#endif
+
+/* ---- ww_mutex ------------------------------------------------------------------------------------------------- */
+
+/** A set of mutexes that are locked together. Defined with the macros below, in static storage. */
+struct resv_ww_class {
+	/* private: laid out as resv::ww_class */
+	unsigned long stamp;
+	const char *acquire_name;
+	const char *mutex_name;
+	void (*tracer)(void);
+	unsigned algorithm;
+#if RESV_PROVE_LOCKING
+	struct resv_lock_class_key acquire_key;
+	struct resv_lock_class_key mutex_key;
+#endif
+};
+
+/* private: one word for each pointer-sized field; checked against the C++ classes when the library is built */
+#define RESV_LOCKDEP_MAP_WORDS (2 * RESV_PROVE_LOCKING)
+#define RESV_WW_MUTEX_WORDS    (4 + 2 * RESV_DEBUG_WW_MUTEXES + RESV_LOCKDEP_MAP_WORDS)
+#define RESV_WW_CTX_WORDS      (7 + 4 * RESV_DEBUG_WW_MUTEXES + RESV_LOCKDEP_MAP_WORDS)
+
+/** A wound/wait mutex: 32 bytes without debug options. */
+struct resv_ww_mutex {
+	uintptr_t opaque[RESV_WW_MUTEX_WORDS];
+};
+
+/** One task's attempt to hold several locks of a class. On that task's stack. */
+struct resv_ww_acquire_ctx {
+	uintptr_t opaque[RESV_WW_CTX_WORDS];
+};
+
+/* private */
+#if RESV_PROVE_LOCKING
+#define RESV_WW_CLASS_KEYS_ , {{0}}, {{0}}
+#else
+#define RESV_WW_CLASS_KEYS_
+#endif
+#define RESV_WW_CLASS_INITIALIZER_(name, algorithm)                                                                  \
+	{                                                                                                            \
+		0, #name "_acquire", #name "_mutex", 0, algorithm RESV_WW_CLASS_KEYS_                                \
+	}
+
+/**
+ * Defines a wound-wait class: the older context makes the younger holder back off. Linux: DEFINE_WW_CLASS.
+ * May be preceded by `static`.
+ */
+#define RESV_DEFINE_WW_CLASS(name) struct resv_ww_class name = RESV_WW_CLASS_INITIALIZER_(name, 0)
+
+/** Defines a wait-die class: the younger requester backs off. Linux: DEFINE_WD_CLASS. */
+#define RESV_DEFINE_WD_CLASS(name) struct resv_ww_class name = RESV_WW_CLASS_INITIALIZER_(name, 1)
+
+/**
+ * Begins an attempt. Unlike Linux's it takes no stamp yet: the context gets one when it first meets contention, and
+ * keeps it over every retry.
+ */
+void resv_ww_acquire_init(struct resv_ww_acquire_ctx *ctx, struct resv_ww_class *ww_class);
+
+/** States that the context will take no further lock. Debug builds report one that is. */
+void resv_ww_acquire_done(struct resv_ww_acquire_ctx *ctx);
+
+/** Ends the attempt. Locks that are still held are released, with a report in debug builds. */
+void resv_ww_acquire_fini(struct resv_ww_acquire_ctx *ctx);
+
+/** Releases all that the context holds, with one full fence. Ours alone. Does not sleep. */
+void resv_ww_acquire_unlock_all(struct resv_ww_acquire_ctx *ctx);
+
+/** Gives up the lock that the last -EDEADLK was about; otherwise debug builds expect it next. Ours alone. */
+void resv_ww_acquire_abandon(struct resv_ww_acquire_ctx *ctx);
+
+/** Makes an unlocked mutex of the class. */
+void resv_ww_mutex_init(struct resv_ww_mutex *lock, struct resv_ww_class *ww_class);
+
+/** Ends the mutex's life. Debug builds report one that is locked or waited for. */
+void resv_ww_mutex_destroy(struct resv_ww_mutex *lock);
+
+/**
+ * Takes the lock, waiting if need be; with `ctx` NULL as a plain mutex that never backs off.
+ * Returns 0; -EALREADY if the context (or, without one, the task, where Linux hangs) holds it already; -EDEADLK if
+ * the context must release all that it holds, and then take this lock with resv_ww_mutex_lock_slow(). In debug builds
+ * -EINVAL for a lock of another class, an unusable lock or context.
+ */
+RESV_NODISCARD int resv_ww_mutex_lock(struct resv_ww_mutex *lock, struct resv_ww_acquire_ctx *ctx);
+
+/** The same; a signal ends the wait with -EINTR. */
+RESV_NODISCARD int resv_ww_mutex_lock_interruptible(struct resv_ww_mutex *lock, struct resv_ww_acquire_ctx *ctx);
+
+/** The same; a fatal signal ends the wait with -EINTR. Ours alone. */
+RESV_NODISCARD int resv_ww_mutex_lock_killable(struct resv_ww_mutex *lock, struct resv_ww_acquire_ctx *ctx);
+
+/** The same; gives up with -ETIME after `ns` nanoseconds; 0 and less: does not wait. Ours alone. */
+RESV_NODISCARD int resv_ww_mutex_lock_timeout(struct resv_ww_mutex *lock, struct resv_ww_acquire_ctx *ctx,
+					      int64_t ns);
+
+/** Takes the lock that the last -EDEADLK was about. The context must hold nothing: then it cannot fail. */
+void resv_ww_mutex_lock_slow(struct resv_ww_mutex *lock, struct resv_ww_acquire_ctx *ctx);
+
+/** The same; a signal ends the wait with -EINTR, and the context still owes that lock a visit. */
+RESV_NODISCARD int resv_ww_mutex_lock_slow_interruptible(struct resv_ww_mutex *lock, struct resv_ww_acquire_ctx *ctx);
+
+/** Returns 1 if the lock was free and is now held, otherwise 0. Does not sleep. `ctx` may be NULL. */
+RESV_NODISCARD int resv_ww_mutex_trylock(struct resv_ww_mutex *lock, struct resv_ww_acquire_ctx *ctx);
+
+/** Releases the lock, in any order among several. For the task that took it. Does not sleep. */
+void resv_ww_mutex_unlock(struct resv_ww_mutex *lock);
+
+/** Racy unless the caller holds the lock. Context: any. */
+bool resv_ww_mutex_is_locked(const struct resv_ww_mutex *lock);
+
+/**
+ * The context that holds the lock, or NULL: free, or held without one. To be compared with the caller's own. Ours
+ * alone. Context: any.
+ */
+struct resv_ww_acquire_ctx *resv_ww_mutex_locking_ctx(const struct resv_ww_mutex *lock);
+
+/* ---- Reservation object ---------------------------------------------------------------------------------------- */
+
+/** Who may touch a buffer now. Linux: struct dma_resv. */
+struct resv_object {
+	uintptr_t opaque[RESV_WW_MUTEX_WORDS];
+};
+
+/** The class of all reservation objects: wait-die. Linux: reservation_ww_class. */
+extern struct resv_ww_class resv_reservation_ww_class;
+
+/** Makes an unreserved object. */
+void resv_init(struct resv_object *obj);
+
+/** Ends the object's life. Debug builds report one that is reserved or waited for. */
+void resv_fini(struct resv_object *obj);
+
+/**
+ * Reserves the object; results as resv_ww_mutex_lock(). Under CONFIG_PROVE_LOCKING it first records, contended or
+ * not, that it might have to wait for an unreserve.
+ */
+RESV_NODISCARD int resv_lock(struct resv_object *obj, struct resv_ww_acquire_ctx *ctx);
+
+/** The same; a signal ends the wait with -EINTR. */
+RESV_NODISCARD int resv_lock_interruptible(struct resv_object *obj, struct resv_ww_acquire_ctx *ctx);
+
+/** Reserves the object that the last -EDEADLK was about. The context must hold nothing: then it cannot fail. */
+void resv_lock_slow(struct resv_object *obj, struct resv_ww_acquire_ctx *ctx);
+
+/** The same; a signal ends the wait with -EINTR. */
+RESV_NODISCARD int resv_lock_slow_interruptible(struct resv_object *obj, struct resv_ww_acquire_ctx *ctx);
+
+/**
+ * Reserves the object if that needs no waiting. Linux's has no `ctx`; NULL does what Linux's does. Does not sleep:
+ * this is the form for eviction, swapout and destruction.
+ */
+RESV_NODISCARD bool resv_trylock(struct resv_object *obj, struct resv_ww_acquire_ctx *ctx);
+
+/** Ends the reservation. For the task that holds it. Does not sleep. */
+void resv_unlock(struct resv_object *obj);
+
+/** Racy unless the caller holds the reservation. Context: any. */
+bool resv_is_locked(const struct resv_object *obj);
+
+/** The context that holds the reservation, or NULL; to be compared with the caller's own. Context: any. */
+struct resv_ww_acquire_ctx *resv_locking_ctx(const struct resv_object *obj);
+
+/** Reports, in debug builds, a caller that does not hold the reservation. */
+void resv_assert_held(struct resv_object *obj);
+
+/**
+ * Waits until whoever holds the reservation now has ended it; does not take it. The caller must hold no reservation.
+ * Returns 0; -EINTR for a signal if `interruptible`; -EALREADY if the caller is the holder; -EDEADLK if it would wait
+ * while `ctx` holds others. `ctx` may be NULL. Under CONFIG_PROVE_LOCKING it records a lock/unlock cycle. Linux, until
+ * 5.3: ttm_bo_wait_unreserved().
+ */
+RESV_NODISCARD int resv_wait_for_unreserve(struct resv_object *obj, struct resv_ww_acquire_ctx *ctx,
+					   bool interruptible);
+
+/* ---- Transaction ----------------------------------------------------------------------------------------------- */
+
+/** Reserves many objects and owns the back-off. Allocation-free. On the task's stack. Linux: struct drm_exec. */
+struct resv_exec {
+	uintptr_t opaque[RESV_WW_CTX_WORDS + 6];
+};
+
+#define RESV_EXEC_INTERRUPTIBLE_WAIT 1u /**< a signal ends each wait with -EINTR */
+#define RESV_EXEC_IGNORE_DUPLICATES  2u /**< an object that is reserved already counts as reserved: 0, not -EALREADY */
+
+/** Begins a transaction. Unlike Linux's it needs no estimate of the number of objects. */
+void resv_exec_init(struct resv_exec *exec, unsigned flags);
+
+/** Releases all that is still reserved, with one full fence, and ends the transaction. */
+void resv_exec_fini(struct resv_exec *exec);
+
+/**
+ * Reserves one object. Returns 0; -EALREADY if the transaction holds it (0 with RESV_EXEC_IGNORE_DUPLICATES); -EINTR;
+ * -EDEADLK when everything has been released and the loop must start over, see resv_exec_retry_on_contention().
+ */
+RESV_NODISCARD int resv_exec_lock_obj(struct resv_exec *exec, struct resv_object *obj);
+
+/** Ends one reservation early. */
+void resv_exec_unlock_obj(struct resv_exec *exec, struct resv_object *obj);
+
+/**
+ * Reserves `count` objects in one call: waits, backs off and starts over as often as it takes. Duplicates are fine
+ * whatever the flags say. `fences_each` must be 0, otherwise -EINVAL: a reservation object has no fences yet.
+ * Returns 0, or -EINTR with nothing reserved. -EDEADLK only if something was reserved before the call: that has been
+ * released too and the loop must start over. Ours alone.
+ */
+RESV_NODISCARD int resv_exec_reserve(struct resv_exec *exec, struct resv_object *const *objs, size_t count,
+				     unsigned fences_each);
+
+/** Has the transaction met contention, so that everything was released? */
+bool resv_exec_is_contended(const struct resv_exec *exec);
+
+/** private: opens a pass of the loop below; false when the last pass met no contention */
+bool resv_exec_next_pass_(struct resv_exec *exec);
+/** private: the reserved objects in the order of reserving */
+struct resv_object *resv_exec_first_(const struct resv_exec *exec);
+struct resv_object *resv_exec_next_(const struct resv_object *obj);
+
+/**
+ * Runs the block that follows until it reserved all that it wants without contention:
+ *
+ *     resv_exec_until_all_locked(&exec) {
+ *             err = resv_exec_lock_obj(&exec, obj);
+ *             resv_exec_retry_on_contention(&exec);
+ *             if (err)
+ *                     break;
+ *     }
+ *
+ * `break` and `goto` leave it; resv_exec_fini() then releases what is held. C++ code that holds objects with
+ * destructors inside the block uses resv::transaction::run() instead.
+ */
+#define resv_exec_until_all_locked(exec)                                                                             \
+	RESV_PASTE_(resv_exec_pass_, __LINE__) :                                                                     \
+	for (void *resv_exec_pass = __extension__ && RESV_PASTE_(resv_exec_pass_, __LINE__);                         \
+	     (void)resv_exec_pass, resv_exec_next_pass_(exec);)
+
+/** Inside that block, from any depth of loops: starts over if the last call met contention. */
+#define resv_exec_retry_on_contention(exec)                                                                          \
+	do {                                                                                                         \
+		if (resv_exec_is_contended(exec))                                                                    \
+			__extension__({ goto *resv_exec_pass; });                                                    \
+	} while (0)
+
+/** Walks the reserved objects in the order of reserving; `index` counts them. The block must not unlock `obj`. */
+#define resv_exec_for_each_locked_object(exec, index, obj)                                                           \
+	for ((index) = 0, (obj) = resv_exec_first_(exec); (obj); (index)++, (obj) = resv_exec_next_(obj))
+
+#define RESV_PASTE_(a, b)  RESV_PASTE2_(a, b)
+#define RESV_PASTE2_(a, b) a##b
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* RESV_RESV_H */

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+//
+// The C ABI: each function hands its opaque storage to the C++ object that lives there. No behaviour of its own, and
+// nothing to tell the thread-safety analysis, which does not see C.
+#include <resv/resv.h>
+#include <resv/transaction.hpp>
+
+// <new> is the host's; this is all that it would be needed for.
+enum class in_place {};
+constexpr in_place here{};
+inline void *operator new(size_t, void *storage, in_place) noexcept
+{
+	return storage;
+}
+
+namespace resv {
+
+namespace {
+
+// What resv_exec adds to a transaction.
+struct exec : transaction {
+	explicit exec(unsigned f)
+		: transaction(reservation_class,
+			      f & RESV_EXEC_INTERRUPTIBLE_WAIT ? interruptible : wait_request{}),
+		  flags(f)
+	{}
+	unsigned flags;
+};
+
+template <typename Object, typename Storage>
+Object &in(Storage *storage)
+{
+	static_assert(sizeof(Object) == sizeof(Storage) && alignof(Object) <= alignof(Storage));
+	return *reinterpret_cast<Object *>(storage);
+}
+
+} // namespace
+
+// C lays a class out by hand, because it must be initialised statically.
+struct abi_check {
+#define SAME(field, theirs) static_assert(offsetof(ww_class, field) == offsetof(resv_ww_class, theirs))
+	SAME(stamp_, stamp);
+	SAME(acquire_name_, acquire_name);
+	SAME(mutex_name_, mutex_name);
+	SAME(tracer_, tracer);
+	SAME(algorithm_, algorithm);
+#if RESV_PROVE_LOCKING
+	SAME(keys_.acquire_key, acquire_key);
+	SAME(keys_.mutex_key, mutex_key);
+	static_assert(sizeof(lock_class_key) == sizeof(resv_lock_class_key));
+	static_assert(sizeof(lockdep_map) == sizeof(resv_lockdep_map));
+#endif
+#undef SAME
+	static_assert(sizeof(ww_class) == sizeof(resv_ww_class));
+	static_assert(static_cast<unsigned>(ww_algorithm::wound_wait) == 0); // RESV_DEFINE_WW_CLASS
+	static_assert(static_cast<unsigned>(ww_algorithm::wait_die) == 1);   // RESV_DEFINE_WD_CLASS
+};
+
+} // namespace resv
+
+using namespace resv;
+
+namespace {
+
+ww_class &of(resv_ww_class *c)
+{
+	return in<ww_class>(c);
+}
+ww_acquire_ctx *of(resv_ww_acquire_ctx *ctx)
+{
+	return ctx ? &in<ww_acquire_ctx>(ctx) : nullptr;
+}
+ww_mutex &of(resv_ww_mutex *lock)
+{
+	return in<ww_mutex>(lock);
+}
+const ww_mutex &of(const resv_ww_mutex *lock)
+{
+	return in<const ww_mutex>(lock);
+}
+reservation_object &of(resv_object *obj)
+{
+	return in<reservation_object>(obj);
+}
+const reservation_object &of(const resv_object *obj)
+{
+	return in<const reservation_object>(obj);
+}
+exec &of(resv_exec *e)
+{
+	return in<exec>(e);
+}
+const exec &of(const resv_exec *e)
+{
+	return in<const exec>(e);
+}
+
+#if RESV_PROVE_LOCKING
+lockdep_map &of(resv_lockdep_map *map)
+{
+	return in<lockdep_map>(map);
+}
+#endif
+
+resv_ww_acquire_ctx *to_c(ww_acquire_ctx *ctx)
+{
+	return reinterpret_cast<resv_ww_acquire_ctx *>(ctx);
+}
+resv_object *to_c(transaction::iterator at)
+{
+	return at == transaction::iterator(nullptr) ? nullptr : reinterpret_cast<resv_object *>(&*at);
+}
+
+} // namespace
+
+extern "C" {
+
+void resv_ww_acquire_init(resv_ww_acquire_ctx *ctx, resv_ww_class *c)
+{
+	new (ctx, here) ww_acquire_ctx(of(c));
+}
+
+void resv_ww_acquire_done(resv_ww_acquire_ctx *ctx)
+{
+	of(ctx)->done();
+}
+
+void resv_ww_acquire_fini(resv_ww_acquire_ctx *ctx)
+{
+	of(ctx)->~ww_acquire_ctx();
+}
+
+void resv_ww_acquire_unlock_all(resv_ww_acquire_ctx *ctx)
+{
+	of(ctx)->unlock_all();
+}
+
+void resv_ww_acquire_abandon(resv_ww_acquire_ctx *ctx)
+{
+	of(ctx)->abandon();
+}
+
+void resv_ww_mutex_init(resv_ww_mutex *lock, resv_ww_class *c)
+{
+	new (lock, here) ww_mutex(of(c));
+}
+
+void resv_ww_mutex_destroy(resv_ww_mutex *lock)
+{
+	of(lock).destroy();
+}
+
+int resv_ww_mutex_lock(resv_ww_mutex *lock, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
+{
+	return of(lock).lock(of(ctx));
+}
+
+int resv_ww_mutex_lock_interruptible(resv_ww_mutex *lock, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
+{
+	return of(lock).lock(of(ctx), interruptible);
+}
+
+int resv_ww_mutex_lock_killable(resv_ww_mutex *lock, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
+{
+	return of(lock).lock(of(ctx), killable);
+}
+
+int resv_ww_mutex_lock_timeout(resv_ww_mutex *lock, resv_ww_acquire_ctx *ctx, int64_t ns) RESV_NO_ANALYSIS
+{
+	return of(lock).lock(of(ctx), for_at_most(ns));
+}
+
+void resv_ww_mutex_lock_slow(resv_ww_mutex *lock, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
+{
+	of(lock).lock_slow(of(ctx));
+}
+
+int resv_ww_mutex_lock_slow_interruptible(resv_ww_mutex *lock, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
+{
+	return of(lock).lock_slow(of(ctx), interruptible);
+}
+
+int resv_ww_mutex_trylock(resv_ww_mutex *lock, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
+{
+	return of(lock).trylock(of(ctx)) ? 1 : 0;
+}
+
+void resv_ww_mutex_unlock(resv_ww_mutex *lock) RESV_NO_ANALYSIS
+{
+	of(lock).unlock();
+}
+
+bool resv_ww_mutex_is_locked(const resv_ww_mutex *lock)
+{
+	return of(lock).is_locked();
+}
+
+resv_ww_acquire_ctx *resv_ww_mutex_locking_ctx(const resv_ww_mutex *lock)
+{
+	return to_c(of(lock).locking_ctx());
+}
+
+void resv_init(resv_object *obj)
+{
+	new (obj, here) reservation_object;
+}
+
+void resv_fini(resv_object *obj)
+{
+	of(obj).destroy();
+}
+
+int resv_lock(resv_object *obj, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
+{
+	return of(obj).reserve(of(ctx));
+}
+
+int resv_lock_interruptible(resv_object *obj, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
+{
+	return of(obj).reserve(of(ctx), interruptible);
+}
+
+void resv_lock_slow(resv_object *obj, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
+{
+	of(obj).reserve_slow(of(ctx));
+}
+
+int resv_lock_slow_interruptible(resv_object *obj, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
+{
+	return of(obj).reserve_slow(of(ctx), interruptible);
+}
+
+bool resv_trylock(resv_object *obj, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
+{
+	return of(obj).try_reserve(of(ctx));
+}
+
+void resv_unlock(resv_object *obj) RESV_NO_ANALYSIS
+{
+	of(obj).unreserve();
+}
+
+bool resv_is_locked(const resv_object *obj)
+{
+	return of(obj).is_reserved();
+}
+
+resv_ww_acquire_ctx *resv_locking_ctx(const resv_object *obj)
+{
+	return to_c(of(obj).locking_ctx());
+}
+
+void resv_assert_held(resv_object *obj) RESV_NO_ANALYSIS
+{
+	of(obj).assert_held();
+}
+
+int resv_wait_for_unreserve(resv_object *obj, resv_ww_acquire_ctx *ctx, bool can_interrupt)
+{
+	return of(obj).wait_for_unreserve(of(ctx), can_interrupt ? interruptible : wait_request{});
+}
+
+void resv_exec_init(resv_exec *e, unsigned flags)
+{
+	new (e, here) exec(flags);
+}
+
+void resv_exec_fini(resv_exec *e)
+{
+	of(e).~exec();
+}
+
+int resv_exec_lock_obj(resv_exec *e, resv_object *obj)
+{
+	int err = of(e).reserve_one(of(obj));
+	return err == -EALREADY && of(e).flags & RESV_EXEC_IGNORE_DUPLICATES ? 0 : err;
+}
+
+void resv_exec_unlock_obj(resv_exec *e, resv_object *obj)
+{
+	of(e).unreserve(of(obj));
+}
+
+int resv_exec_reserve(resv_exec *e, resv_object *const *objs, size_t count, unsigned fences_each)
+{
+	struct {
+		resv_object *const *first;
+		resv_object *const *last;
+		resv_object *const *begin() const { return first; }
+		resv_object *const *end() const { return last; }
+	} objects{objs, objs + count};
+
+	if (fences_each != 0)
+		return -EINVAL;
+	return of(e).reserve(objects, [](resv_object *obj) { return &of(obj); });
+}
+
+bool resv_exec_is_contended(const resv_exec *e)
+{
+	return of(e).is_contended();
+}
+
+bool resv_exec_next_pass_(resv_exec *e)
+{
+	return of(e).next_pass();
+}
+
+resv_object *resv_exec_first_(const resv_exec *e)
+{
+	return to_c(of(e).begin());
+}
+
+resv_object *resv_exec_next_(const resv_object *obj)
+{
+	auto at = transaction::iterator(const_cast<reservation_object *>(&of(obj)));
+	return to_c(++at);
+}
+
+#if RESV_PROVE_LOCKING
+
+void resv_lockdep_init_map(resv_lockdep_map *map, const char *name, const resv_lock_class_key *key, int subclass)
+{
+	new (map, here) lockdep_map(in<const lock_class_key>(key), name, static_cast<unsigned>(subclass));
+}
+
+void resv_lockdep_acquire(resv_lockdep_map *map, unsigned subclass, int trylock, int read, int check,
+			  resv_lockdep_map *nest_lock, unsigned long ip)
+{
+	lockdep::acquire(of(map),
+			 {.subclass = subclass,
+			  .trylock = trylock != 0,
+			  .read = static_cast<lock_read>(read),
+			  .check = check != 0,
+			  .nest = nest_lock ? &of(nest_lock) : nullptr},
+			 ip);
+}
+
+void resv_lockdep_release(resv_lockdep_map *map, unsigned long ip)
+{
+	lockdep::release(of(map), ip);
+}
+
+void resv_lockdep_sync(resv_lockdep_map *map, unsigned subclass, int read, int check, resv_lockdep_map *nest_lock,
+		       unsigned long ip)
+{
+	lockdep::sync(of(map),
+		      {.subclass = subclass,
+		       .read = static_cast<lock_read>(read),
+		       .check = check != 0,
+		       .nest = nest_lock ? &of(nest_lock) : nullptr},
+		      ip);
+}
+
+#endif
+
+} // extern "C"
