@@ -110,7 +110,7 @@ int ww_mutex::contend(wait_list &list, const waiter &self)
 	return 0;
 }
 
-// May `self` take the lock, if it is free? In its turn; or out of turn, once.
+// May `self` take the lock, if it is free? In its turn; or out of turn, until the first in line has lost once.
 bool ww_mutex::may_take(const wait_list &list, const waiter &self) const
 {
 	if (owner_.load(order::relaxed) != 0)
@@ -129,8 +129,6 @@ bool ww_mutex::take(wait_list &list, waiter &self)
 		list.set_no_barging(false);
 		if (self.ctx)
 			list.trace(ww_event::acquired, *self.ctx, nullptr);
-	} else if (list.first_locker()) {
-		list.set_no_barging(true); // it has been passed: nobody else passes it
 	}
 	if (self.ctx) {
 		self.ctx->link(*this);
@@ -149,11 +147,12 @@ bool ww_mutex::worth_spinning(const wait_list &list, const waiter &self) const
 							 : reinterpret_cast<ww_acquire_ctx *>(owner)->task());
 }
 
-// Watches the owner word without touching what it points to. True: the lock was seen free, or the waiter was told.
-bool ww_mutex::spin(const waiter &self) const
+// Watches the owner word without touching what it points to. True: the lock was seen free, or the waiter was told; then
+// the token is consumed, or the next spin would end before it began.
+bool ww_mutex::spin(waiter &self) const
 {
 	for (unsigned turn = 0; turn < spin_turns; turn++) {
-		if (owner_.load(order::relaxed) == 0 || self.mailbox.told())
+		if (owner_.load(order::relaxed) == 0 || self.mailbox.take_token())
 			return true;
 		resv_port_relax(turn);
 	}
@@ -168,6 +167,7 @@ int ww_mutex::lock_contended(ww_acquire_ctx *ctx, const wait_request &request)
 	parker own(ctx ? ctx->task() : resv_port_current());
 	waiter self(ctx, ctx ? ctx->parker_ : own);
 	int64_t deadline = deadline_of(request);
+	bool tried = false;
 	int rc;
 
 	// Announced by the spin bit first, then the owner word is read, then the holder is wounded: the other order
@@ -176,6 +176,10 @@ int ww_mutex::lock_contended(ww_acquire_ctx *ctx, const wait_request &request)
 	for (;;) {
 		if (take(list, self))
 			return 0;
+		// It was awake and in its turn, and lost to somebody who came later: that happens once. Until it was awake
+		// others could pass, since a lock that waits for a sleeper serves nobody.
+		if (tried && list.first_locker() == &self)
+			list.set_no_barging(true);
 		rc = contend(list, self);
 		if (rc != 0)
 			break;
@@ -198,6 +202,7 @@ int ww_mutex::lock_contended(ww_acquire_ctx *ctx, const wait_request &request)
 		list.retake();
 		if (rc != 0)
 			break;
+		tried = true;
 	}
 	if (self.queued) {
 		list.remove(self);
@@ -221,12 +226,10 @@ bool ww_mutex::trylock_contended(ww_acquire_ctx *ctx)
 }
 
 // The context took the lock by the fast path while somebody announced himself: late locker, see the table above
-// ww_mutex. The context is judged, and has passed whoever is first.
+// ww_mutex.
 void ww_mutex::judge_late(ww_acquire_ctx &ctx)
 {
 	wait_list list(*this);
-	if (list.first_locker())
-		list.set_no_barging(true);
 	list.judge(ctx);
 }
 

@@ -22,8 +22,12 @@ public:
 
 	resv_port_task task() const { return task_; }
 
-	/// Has a token come? Does not consume it. Acquire: what its sender wrote is seen. For spinning.
-	bool told() const { return state_.load(order::acquire) == token; }
+	/// Consumes the token if one has come. What its sender wrote is seen. For the owner, while it spins.
+	bool take_token()
+	{
+		return state_.load(order::relaxed) == token &&
+		       state_.exchange(empty, order::acq_rel) == token;
+	}
 
 	/// Sleeps until told, until `deadline_ns`, or until a signal that `mode` admits. Only the owner calls it.
 	/// Returns 0 (told; may be stale: check and wait again), -EINTR or -ETIME.

@@ -173,7 +173,7 @@ private:
 ///   waiters_           meaning
 ///   0                  nobody waits and nobody holds the spin bit
 ///   bit 0              the wait list is locked (spin bit)
-///   bit 1              no barging: a waiter has been passed once, only the first in line may take the lock now
+///   bit 1              no barging: the first in line was awake and lost; nobody may take the lock before it now
 ///   other bits         the first waiter, on its own stack
 ///
 /// owner_ goes from 0 to non-zero only by compare-and-exchange, and back to 0 only by its holder. waiters_ is written
@@ -277,7 +277,7 @@ private:
 	bool take(wait_list &list, waiter &self);
 	int contend(wait_list &list, const waiter &self);
 	bool worth_spinning(const wait_list &list, const waiter &self) const;
-	bool spin(const waiter &self) const;
+	bool spin(waiter &self) const;
 	void unlock_held();
 	void unlock_contended();
 
