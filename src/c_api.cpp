@@ -318,7 +318,8 @@ resv_object *resv_exec_next_(const resv_object *obj)
 
 #if RESV_PROVE_LOCKING
 
-void resv_lockdep_init_map(resv_lockdep_map *map, const char *name, const resv_lock_class_key *key, int subclass)
+void resv_lockdep_init_map(resv_lockdep_map *map, const char *name, const resv_lock_class_key *key,
+			   int subclass)
 {
 	new (map, here) lockdep_map(in<const lock_class_key>(key), name, static_cast<unsigned>(subclass));
 }
@@ -340,8 +341,8 @@ void resv_lockdep_release(resv_lockdep_map *map, unsigned long ip)
 	lockdep::release(of(map), ip);
 }
 
-void resv_lockdep_sync(resv_lockdep_map *map, unsigned subclass, int read, int check, resv_lockdep_map *nest_lock,
-		       unsigned long ip)
+void resv_lockdep_sync(resv_lockdep_map *map, unsigned subclass, int read, int check,
+		       resv_lockdep_map *nest_lock, unsigned long ip)
 {
 	lockdep::sync(of(map),
 		      {.subclass = subclass,

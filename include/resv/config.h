@@ -50,11 +50,10 @@
 #endif
 
 #ifdef __cplusplus
-extern "C"
+extern "C" const char RESV_CONFIG_TAG;
 #else
-extern
+extern const char RESV_CONFIG_TAG;
 #endif
-const char RESV_CONFIG_TAG;
 __attribute__((used)) static const char *const resv_config_tag = &RESV_CONFIG_TAG;
 
 #endif /* RESV_CONFIG_H */

@@ -41,8 +41,8 @@ struct resv_lockdep_map {
 };
 
 /** Names `map` an instance of the class at `key`. `subclass`: 0 to 7, told apart as classes of their own. */
-void resv_lockdep_init_map(struct resv_lockdep_map *map, const char *name, const struct resv_lock_class_key *key,
-			   int subclass);
+void resv_lockdep_init_map(struct resv_lockdep_map *map, const char *name,
+			   const struct resv_lock_class_key *key, int subclass);
 
 /**
  * The caller takes the lock: called before it may wait, or, with `trylock`, after it succeeded. `read`: 0 exclusive,
@@ -79,8 +79,9 @@ static inline void resv_lockdep_init_map(struct resv_lockdep_map *map, const cha
 {
 	(void)map, (void)name, (void)key, (void)subclass;
 }
-static inline void resv_lockdep_acquire(struct resv_lockdep_map *map, unsigned subclass, int trylock, int read,
-					int check, struct resv_lockdep_map *nest_lock, unsigned long ip)
+static inline void resv_lockdep_acquire(struct resv_lockdep_map *map, unsigned subclass, int trylock,
+					int read, int check, struct resv_lockdep_map *nest_lock,
+					unsigned long ip)
 {
 	(void)map, (void)subclass, (void)trylock, (void)read, (void)check, (void)nest_lock, (void)ip;
 }
@@ -129,13 +130,19 @@ struct resv_ww_acquire_ctx {
 
 /* private */
 #if RESV_PROVE_LOCKING
-#define RESV_WW_CLASS_KEYS_ , {{0}}, {{0}}
+#define RESV_WW_CLASS_KEYS_ \
+	, {{0}},            \
+	{                   \
+		{           \
+			0   \
+		}           \
+	}
 #else
 #define RESV_WW_CLASS_KEYS_
 #endif
-#define RESV_WW_CLASS_INITIALIZER_(name, algorithm)                                                                  \
-	{                                                                                                            \
-		0, #name "_acquire", #name "_mutex", 0, algorithm RESV_WW_CLASS_KEYS_                                \
+#define RESV_WW_CLASS_INITIALIZER_(name, algorithm)                                   \
+	{                                                                             \
+		0, #name "_acquire", #name "_mutex", 0, algorithm RESV_WW_CLASS_KEYS_ \
 	}
 
 /**
@@ -180,7 +187,8 @@ void resv_ww_mutex_destroy(struct resv_ww_mutex *lock);
 RESV_NODISCARD int resv_ww_mutex_lock(struct resv_ww_mutex *lock, struct resv_ww_acquire_ctx *ctx);
 
 /** The same; a signal ends the wait with -EINTR. */
-RESV_NODISCARD int resv_ww_mutex_lock_interruptible(struct resv_ww_mutex *lock, struct resv_ww_acquire_ctx *ctx);
+RESV_NODISCARD int resv_ww_mutex_lock_interruptible(struct resv_ww_mutex *lock,
+						    struct resv_ww_acquire_ctx *ctx);
 
 /** The same; a fatal signal ends the wait with -EINTR. Ours alone. */
 RESV_NODISCARD int resv_ww_mutex_lock_killable(struct resv_ww_mutex *lock, struct resv_ww_acquire_ctx *ctx);
@@ -193,7 +201,8 @@ RESV_NODISCARD int resv_ww_mutex_lock_timeout(struct resv_ww_mutex *lock, struct
 void resv_ww_mutex_lock_slow(struct resv_ww_mutex *lock, struct resv_ww_acquire_ctx *ctx);
 
 /** The same; a signal ends the wait with -EINTR, and the context still owes that lock a visit. */
-RESV_NODISCARD int resv_ww_mutex_lock_slow_interruptible(struct resv_ww_mutex *lock, struct resv_ww_acquire_ctx *ctx);
+RESV_NODISCARD int resv_ww_mutex_lock_slow_interruptible(struct resv_ww_mutex *lock,
+							 struct resv_ww_acquire_ctx *ctx);
 
 /** Returns 1 if the lock was free and is now held, otherwise 0. Does not sleep. `ctx` may be NULL. */
 RESV_NODISCARD int resv_ww_mutex_trylock(struct resv_ww_mutex *lock, struct resv_ww_acquire_ctx *ctx);
@@ -276,7 +285,8 @@ struct resv_exec {
 };
 
 #define RESV_EXEC_INTERRUPTIBLE_WAIT 1u /**< a signal ends each wait with -EINTR */
-#define RESV_EXEC_IGNORE_DUPLICATES  2u /**< an object that is reserved already counts as reserved: 0, not -EALREADY */
+#define RESV_EXEC_IGNORE_DUPLICATES \
+	2u /**< an object that is reserved already counts as reserved: 0, not -EALREADY */
 
 /** Begins a transaction. Unlike Linux's it needs no estimate of the number of objects. */
 void resv_exec_init(struct resv_exec *exec, unsigned flags);
@@ -324,20 +334,20 @@ struct resv_object *resv_exec_next_(const struct resv_object *obj);
  * `break` and `goto` leave it; resv_exec_fini() then releases what is held. C++ code that holds objects with
  * destructors inside the block uses resv::transaction::run() instead.
  */
-#define resv_exec_until_all_locked(exec)                                                                             \
-	RESV_PASTE_(resv_exec_pass_, __LINE__) :                                                                     \
-	for (void *resv_exec_pass = __extension__ && RESV_PASTE_(resv_exec_pass_, __LINE__);                         \
-	     (void)resv_exec_pass, resv_exec_next_pass_(exec);)
+#define resv_exec_until_all_locked(exec)                                                               \
+	RESV_PASTE_(resv_exec_pass_, __LINE__)                                                         \
+		: for (void *resv_exec_pass = __extension__ && RESV_PASTE_(resv_exec_pass_, __LINE__); \
+		       (void)resv_exec_pass, resv_exec_next_pass_(exec);)
 
 /** Inside that block, from any depth of loops: starts over if the last call met contention. */
-#define resv_exec_retry_on_contention(exec)                                                                          \
-	do {                                                                                                         \
-		if (resv_exec_is_contended(exec))                                                                    \
-			__extension__({ goto *resv_exec_pass; });                                                    \
+#define resv_exec_retry_on_contention(exec)                       \
+	do {                                                      \
+		if (resv_exec_is_contended(exec))                 \
+			__extension__({ goto *resv_exec_pass; }); \
 	} while (0)
 
 /** Walks the reserved objects in the order of reserving; `index` counts them. The block must not unlock `obj`. */
-#define resv_exec_for_each_locked_object(exec, index, obj)                                                           \
+#define resv_exec_for_each_locked_object(exec, index, obj) \
 	for ((index) = 0, (obj) = resv_exec_first_(exec); (obj); (index)++, (obj) = resv_exec_next_(obj))
 
 #define RESV_PASTE_(a, b)  RESV_PASTE2_(a, b)
