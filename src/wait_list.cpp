@@ -3,7 +3,8 @@
 
 namespace resv {
 
-static_assert(alignof(waiter) > 3, "the low two bits of a waiter's address are flags in ww_mutex::waiters_");
+static_assert(alignof(waiter) > 7,
+	      "the low three bits of a waiter's address are flags in ww_mutex::waiters_");
 
 wait_list::wait_list(ww_mutex &lock) : lock_(lock)
 {
@@ -25,7 +26,7 @@ void wait_list::retake()
 		// ww_acquire_ctx::release_held() and ww_mutex::take_fast(). Acquire: what the last holder left.
 		if (!(word & spin_bit) && lock_.waiters_.compare_exchange_fenced(word, word | spin_bit)) {
 			no_barging_ = word & no_barging_bit;
-			head_ = reinterpret_cast<waiter *>(word & ~(spin_bit | no_barging_bit));
+			head_ = reinterpret_cast<waiter *>(word & ~flags);
 			held_ = true;
 			return;
 		}
@@ -38,7 +39,9 @@ void wait_list::drop()
 	// A lock with nobody in line bars nobody: the word of an idle lock is 0.
 	no_barging_ = no_barging_ && first_locker();
 	held_ = false;
-	lock_.waiters_.store(reinterpret_cast<uintptr_t>(head_) | (no_barging_ ? no_barging_bit : 0),
+	bool first_spins = head_ && !head_->observer && head_->spinning;
+	lock_.waiters_.store(reinterpret_cast<uintptr_t>(head_) | (no_barging_ ? no_barging_bit : 0) |
+				     (first_spins ? first_spins_bit : 0),
 			     order::release);
 	resv_port_critical_end();
 	wakes.fire();
@@ -156,7 +159,7 @@ void wait_list::tell_passed_observer()
 void wait_list::tell_first(const waiter *self)
 {
 	waiter *first = first_locker();
-	if (first && first != self)
+	if (first && first != self && !first->spinning)
 		first->mailbox.tell(wakes);
 }
 

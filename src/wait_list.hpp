@@ -20,6 +20,7 @@ struct alignas(8) waiter {
 	bool queued = false;
 	bool observer = false; // waits for the holder's unlock only, and never takes the lock
 	bool passed = false;   // an observer whose holder has unlocked
+	bool spinning = false; // watches the owner word: needs no telling that the lock is free
 };
 
 /// A lock's wait list, held: exists only while its owner has the spin bit, or between drop() and retake().
@@ -34,6 +35,12 @@ public:
 	~wait_list();
 	wait_list(const wait_list &) = delete;
 	wait_list &operator=(const wait_list &) = delete;
+
+	/// An unlocker reads `word` from waiters_: is there nobody to wake, and nobody who holds the bit?
+	static bool unlocker_may_pass(uintptr_t word)
+	{
+		return (word & (spin_bit | first_spins_bit)) == first_spins_bit;
+	}
 
 	/// Drops the spin bit and wakes whom `wakes` collected; retake() takes it again.
 	void drop();
@@ -50,7 +57,7 @@ public:
 
 	/// The holder has unlocked: lets all observers pass and tells the first of them, which tells the next.
 	void pass_observers();
-	/// Tells the first in line that the lock is free, unless that is the caller.
+	/// Tells the first in line that the lock is free, unless that is the caller, or watches it anyway.
 	void tell_first(const waiter *self);
 	/// Tells the next observer that has been passed.
 	void tell_passed_observer();
@@ -78,6 +85,8 @@ private:
 
 	static constexpr uintptr_t spin_bit = 1;
 	static constexpr uintptr_t no_barging_bit = 2;
+	static constexpr uintptr_t first_spins_bit = 4;
+	static constexpr uintptr_t flags = spin_bit | no_barging_bit | first_spins_bit;
 
 	ww_mutex &lock_;
 	waiter *head_ = nullptr;

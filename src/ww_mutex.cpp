@@ -168,6 +168,7 @@ int ww_mutex::lock_contended(ww_acquire_ctx *ctx, const wait_request &request)
 	waiter self(ctx, ctx ? ctx->parker_ : own);
 	int64_t deadline = deadline_of(request);
 	bool tried = false;
+	bool may_spin = true;
 	int rc;
 
 	// Announced by the spin bit first, then the owner word is read, then the holder is wounded: the other order
@@ -194,15 +195,19 @@ int ww_mutex::lock_contended(ww_acquire_ctx *ctx, const wait_request &request)
 		// Whoever drops the bit with somebody in line and the lock free has told the first.
 		if (owner_.load(order::relaxed) == 0)
 			list.tell_first(&self);
-		bool spinning = worth_spinning(list, self);
+		bool spinning = self.spinning = may_spin && worth_spinning(list, self);
 		bool again = may_take(list, self);
 		list.drop();
-		if (!again && !(spinning && spin(self)))
+		if (spinning)
+			may_spin = tried = spin(self);
+		else if (!again) {
 			rc = self.mailbox.wait(request.mode, deadline);
+			may_spin = tried = true;
+		}
 		list.retake();
+		self.spinning = false;
 		if (rc != 0)
 			break;
-		tried = true;
 	}
 	if (self.queued) {
 		list.remove(self);
@@ -236,6 +241,8 @@ void ww_mutex::judge_late(ww_acquire_ctx &ctx)
 // The owner word is 0 already; after this, the lock may be gone.
 void ww_mutex::unlock_contended()
 {
+	if (wait_list::unlocker_may_pass(waiters_.load(order::acquire)))
+		return;
 	wait_list list(*this);
 	list.pass_observers();
 	// A waiter that would only find the lock taken is not woken; the new holder's unlock will do it.

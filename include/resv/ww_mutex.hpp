@@ -174,6 +174,7 @@ private:
 ///   0                  nobody waits and nobody holds the spin bit
 ///   bit 0              the wait list is locked (spin bit)
 ///   bit 1              no barging: the first in line was awake and lost; nobody may take the lock before it now
+///   bit 2              the first waiter spins: it sees by itself that the lock is free
 ///   other bits         the first waiter, on its own stack
 ///
 /// owner_ goes from 0 to non-zero only by compare-and-exchange, and back to 0 only by its holder. waiters_ is written
@@ -192,6 +193,9 @@ private:
 /// In both pairs one side sees the other. So no wake-up is lost; a context that takes the lock while others wait is
 /// judged against them; and whoever reads owner_ == context under the spin bit may use that context until it drops
 /// the bit, because its unlock has to come through the bit first.
+///
+/// Bit 2 without bit 0 spares an unlocker the bit. The waiter that set it reads owner_ again, by the same pairs, once
+/// it has stopped spinning and taken the bit; and whoever had the bit before has done with the unlocker's context.
 ///
 /// The lock must outlive its unlock(): the unlocker reads waiters_ after the lock is free (as in Linux).
 class RESV_CAPABILITY("ww_mutex") ww_mutex {
