@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+//
+// What is measured beside what. Google Benchmark measures each row; rows that are compared form a group, whose rows
+// take turns, round after round, so that both sides of a ratio see the same machine.
+#ifndef RESV_BENCH_PLAN_HPP
+#define RESV_BENCH_PLAN_HPP
+
+#include <benchmark/benchmark.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace bench {
+
+/// Rows that take turns.
+struct group {
+	std::string name;
+	std::vector<std::string> rows;
+	int rounds;
+	bool contended; // its rounds count only while both CPUs are ours
+};
+
+/// `ours` over `theirs`, the median over the rounds; of several candidates the best. Times, unless the name ends in
+/// _tput; then throughputs, from the counter of that name.
+struct ratio {
+	std::string name;
+	std::vector<std::string> ours;
+	std::string theirs;
+	double bar; // 0: for information
+};
+
+struct plan {
+	std::vector<group> groups;
+	std::vector<ratio> ratios;
+
+	/// Registers a row with Google Benchmark and adds it to the last group.
+	template <typename Function, typename... Args>
+	benchmark::internal::Benchmark *row(const std::string &name, Function &&function, Args &&...args)
+	{
+		groups.back().rows.push_back(name);
+		return benchmark::RegisterBenchmark(name.c_str(), std::forward<Function>(function),
+						    std::forward<Args>(args)...);
+	}
+};
+
+/// Puts the calling thread on one CPU. Counts round the CPUs that the process may use.
+void pin(int cpu);
+
+/// The time that a cache line takes from one CPU to the other and back, in ns.
+double round_trip();
+
+/// The CPU time that others have used on this machine up to now, in seconds.
+double others_cpu_time();
+
+void plan_uncontended(plan &);
+void plan_trylock(plan &);
+void plan_hint(plan &);
+void plan_multi(plan &);
+
+} // namespace bench
+
+#endif // RESV_BENCH_PLAN_HPP
