@@ -11,7 +11,7 @@ bool transaction::next_pass()
 		started_ = true;
 		return true;
 	}
-	if (contended_)
+	if (is_contended())
 		return true;
 	drop_prelocked();
 	ctx_.done();
@@ -22,24 +22,23 @@ bool transaction::next_pass()
 void transaction::back_off(reservation_object &object)
 {
 	ctx_.unlock_all();
-	prelocked_ = nullptr;
-	contended_ = &object;
+	resuming_ = &object;
+	prelocked_ = false;
 	retries_++;
 }
 
 int transaction::reserve_after_contention(reservation_object &object) RESV_NO_ANALYSIS
 {
-	if (contended_) {
-		int err = contended_->reserve_slow(&ctx_, request_);
+	if (!prelocked_) {
+		int err = resuming_->reserve_slow(&ctx_, request_);
 		if (err != 0) {
 			forget_contention(); // so that the caller sees an error and not a reason to start over
 			return err;
 		}
-		prelocked_ = contended_;
-		contended_ = nullptr;
+		prelocked_ = true;
 	}
-	if (&object == prelocked_) {
-		prelocked_ = nullptr;
+	if (&object == resuming_) {
+		asked_for();
 		return 0;
 	}
 	int err = object.reserve(&ctx_, request_);
@@ -48,26 +47,31 @@ int transaction::reserve_after_contention(reservation_object &object) RESV_NO_AN
 	return err;
 }
 
+void transaction::asked_for()
+{
+	resuming_ = nullptr;
+	prelocked_ = false;
+}
+
 void transaction::drop_prelocked() RESV_NO_ANALYSIS
 {
 	if (!prelocked_)
 		return;
-	prelocked_->unreserve();
-	prelocked_ = nullptr;
+	resuming_->unreserve();
+	asked_for();
 }
 
 // The caller has given up on the contended object.
 void transaction::forget_contention()
 {
-	contended_ = nullptr;
-	prelocked_ = nullptr;
+	asked_for();
 	ctx_.abandon();
 }
 
 void transaction::unreserve(reservation_object &object) RESV_NO_ANALYSIS
 {
-	if (&object == prelocked_)
-		prelocked_ = nullptr;
+	if (&object == resuming_)
+		asked_for();
 	object.unreserve();
 }
 

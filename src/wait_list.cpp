@@ -171,7 +171,7 @@ void wait_list::tell_younger(const ww_acquire_ctx &than)
 	// At most one waiter holds other locks and has not been told yet: the first with a context. Any other was told
 	// when it ceased to be the first, or died on arrival.
 	do {
-		if (w->ctx && !w->observer && w->ctx->acquired_ != 0 && than.older_than(*w->ctx)) {
+		if (w->ctx && !w->observer && w->ctx->holds_any() && than.older_than(*w->ctx)) {
 			w->mailbox.tell(wakes);
 			return;
 		}
@@ -202,8 +202,8 @@ void wait_list::judge(ww_acquire_ctx &holder)
 	do {
 		if (w->ctx && !w->observer) {
 			if (!w->ctx->older_than(holder))
-				return;             // sorted: nor is any behind it
-			if (w->ctx->acquired_ != 0) // the holder runs: it will see it when it next waits
+				return;          // sorted: nor is any behind it
+			if (w->ctx->holds_any()) // the holder runs: it will see it when it next waits
 				return wound(holder, *w->ctx);
 		}
 		w = w->next;

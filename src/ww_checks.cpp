@@ -60,8 +60,8 @@ struct ww_rules : ww_checks {
 	{
 		report r(kind);
 		r << "was using the acquire context " << static_cast<const void *>(&ctx);
-		if (ctx.debug_.magic == ctx.debug_.alive && ctx.acquired_ != 0)
-			name(r << ", which holds " << static_cast<unsigned long>(ctx.acquired_)
+		if (ctx.debug_.magic == ctx.debug_.alive && ctx.holds_any())
+			name(r << ", which holds " << static_cast<unsigned long>(ctx.acquired())
 			       << " locks, the first being ",
 			     *ctx.held_first_);
 		r << ".\n";
@@ -136,7 +136,7 @@ struct ww_rules : ww_checks {
 		auto &debug = ctx->debug_;
 		if (debug.done)
 			say(RESV_REPORT_LOCK_AFTER_DONE, lock, ctx);
-		if (debug.contending && ctx->acquired_ > 1)
+		if (debug.contending && ctx->held_first_ != ctx->held_last_)
 			say(RESV_REPORT_STILL_HOLDING, lock, ctx);
 		else if (debug.contending && debug.contending != &lock)
 			say(RESV_REPORT_WRONG_LOCK, lock, ctx);
@@ -155,7 +155,7 @@ struct ww_rules : ww_checks {
 	// where nobody contends: the first time soon, then 3.5 times as rarely each time.
 	static bool inject(ww_acquire_ctx *ctx)
 	{
-		if (!config::debug_ww_slowpath || !ctx || ctx->acquired_ < 2)
+		if (!config::debug_ww_slowpath || !ctx || ctx->held_first_ == ctx->held_last_)
 			return false;
 		auto &debug = ctx->debug_;
 		if (--debug.inject_countdown != 0)
@@ -169,7 +169,7 @@ struct ww_rules : ww_checks {
 
 	static void release_all(ww_acquire_ctx &ctx, uintptr_t where)
 	{
-		for (ww_mutex *lock = ctx.held_first_; lock; lock = lock->held_next_)
+		for (ww_mutex *lock = ctx.held_first_; lock; lock = lock->next_held())
 			annotate_release(lock->dep_map_, where);
 		ctx.release_held();
 	}
@@ -208,7 +208,7 @@ void ww_checks::end(ww_acquire_ctx &ctx)
 {
 	if (!ww_rules::usable(ctx))
 		return;
-	if (ctx.acquired_ != 0) {
+	if (ctx.holds_any()) {
 		ww_rules::say(RESV_REPORT_FINI_HOLDING, ctx);
 		ww_rules::release_all(ctx, here());
 	}
@@ -263,7 +263,7 @@ int ww_checks::wait_for_unlock(ww_mutex &lock, ww_acquire_ctx *ctx, const wait_r
 {
 	if (!ww_rules::usable(lock, ctx))
 		return -EINVAL;
-	if (ctx && ctx->acquired_ != 0 && lock.locking_ctx() != ctx)
+	if (ctx && ctx->holds_any() && lock.locking_ctx() != ctx)
 		ww_rules::say(RESV_REPORT_WAIT_WHILE_HOLDING, lock, ctx);
 	// No nesting under the context: whatever it holds is held while it waits.
 	ww_rules::annotate_wait(lock, nullptr, here());

@@ -36,6 +36,14 @@ unsigned long ww_class::next_stamp()
 	return stamp;
 }
 
+unsigned ww_acquire_ctx::acquired() const
+{
+	unsigned n = 0;
+	for (const ww_mutex *lock = held_first_; lock; lock = lock->next_held())
+		n++;
+	return n;
+}
+
 // The stamp may be given by the own task or by whoever meets it as a holder, under the spin bits of different locks.
 unsigned long ww_acquire_ctx::ensure_stamp()
 {
@@ -88,7 +96,7 @@ int ww_mutex::contend(wait_list &list, const waiter &self)
 	if (holder)
 		holder->ensure_stamp(); // first: who came to the lock first is the older
 	ctx->ensure_stamp();
-	if (ctx->acquired_ == 0)
+	if (!ctx->holds_any())
 		return 0;
 
 	if (ctx->cls().algorithm() == ww_algorithm::wait_die) {
@@ -284,7 +292,7 @@ int ww_mutex::wait_contended(ww_acquire_ctx *ctx, const wait_request &request)
 		return 0;
 	if (is_self(owner, ctx))
 		return -EALREADY;
-	if (ctx && ctx->acquired_ != 0)
+	if (ctx && ctx->holds_any())
 		return -EDEADLK;
 
 	list.insert_observer(self);

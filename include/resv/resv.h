@@ -281,7 +281,7 @@ RESV_NODISCARD int resv_wait_for_unreserve(struct resv_object *obj, struct resv_
 
 /** Reserves many objects and owns the back-off. Allocation-free. On the task's stack. Linux: struct drm_exec. */
 struct resv_exec {
-	uintptr_t opaque[RESV_WW_CTX_WORDS + 6];
+	uintptr_t opaque[RESV_WW_CTX_WORDS + 5];
 };
 
 #define RESV_EXEC_INTERRUPTIBLE_WAIT 1u /**< a signal ends each wait with -EINTR */

@@ -55,7 +55,7 @@ public:
 	/// Releases whatever is still held.
 	~transaction()
 	{
-		if (size() != 0)
+		if (ctx_.holds_any())
 			release_all();
 	}
 
@@ -69,7 +69,7 @@ public:
 	template <typename Range, typename Projection = detail::as_is>
 	RESV_NODISCARD int reserve(Range &&objects, const Projection &projection = {})
 	{
-		bool whole_set = size() == 0;
+		bool whole_set = !ctx_.holds_any();
 		for (;;) {
 			int err = reserve_each(objects, projection);
 			if (err == 0) {
@@ -89,7 +89,7 @@ public:
 	/// all had to be dropped, and the caller must start over (run() does); -EINTR, -ETIME. May sleep.
 	RESV_NODISCARD int reserve_one(reservation_object &object) RESV_NO_ANALYSIS
 	{
-		if (contended_ || prelocked_) [[unlikely]]
+		if (resuming_) [[unlikely]]
 			return reserve_after_contention(object);
 		int err = object.reserve(&ctx_, request_);
 		if (err == -EDEADLK) [[unlikely]]
@@ -112,7 +112,7 @@ public:
 		int err = 0;
 		while (next_pass()) {
 			err = body(*this);
-			if (err != 0 && (err != -EDEADLK || !contended_))
+			if (err != 0 && (err != -EDEADLK || !is_contended()))
 				break;
 		}
 		if (err != 0)
@@ -131,15 +131,15 @@ public:
 	void release_all()
 	{
 		ctx_.unlock_all();
-		if (contended_ || prelocked_) [[unlikely]]
+		if (resuming_) [[unlikely]]
 			forget_contention();
 	}
 
 	/// Has the last pass met contention, so that everything was dropped?
-	bool is_contended() const { return contended_ != nullptr; }
+	bool is_contended() const { return resuming_ && !prelocked_; }
 
-	/// How many objects are reserved.
-	unsigned size() const { return ctx_.acquired() - (prelocked_ != nullptr); }
+	/// How many objects are reserved. Counts them: O(n).
+	unsigned size() const { return ctx_.acquired() - prelocked_; }
 
 	/// How often everything had to be dropped so far.
 	unsigned retries() const { return retries_; }
@@ -186,23 +186,25 @@ private:
 	// What was prelocked is the first of all, and does not count until it is asked for.
 	reservation_object *first() const
 	{
-		return owner_of(prelocked_ ? prelocked_->lock_.next_held() : ctx_.first_held());
+		return owner_of(prelocked_ ? resuming_->lock_.next_held() : ctx_.first_held());
 	}
 
 	int reserve_after_contention(reservation_object &object);
 	void back_off(reservation_object &object);
+	void asked_for();
 	void drop_prelocked();
 	void forget_contention();
 
 	ww_acquire_ctx ctx_;
 	wait_request request_;
 
-	// After -EDEADLK nothing is held and contended_ is set. The next reserve waits for it and makes it prelocked_:
-	// held, but not yet asked for in this pass. If the pass ends without asking for it, it is let go.
-	reservation_object *contended_ = nullptr;
-	reservation_object *prelocked_ = nullptr;
-	unsigned retries_ = 0;
+	// What the last -EDEADLK was about. Nothing is held then. The next reserve waits for it, and it is prelocked_:
+	// held, the first of all, but not yet asked for in this pass. Once it is asked for, there is nothing to resume.
+	// If the pass ends without that, it is let go.
+	reservation_object *resuming_ = nullptr;
+	bool prelocked_ = false;
 	bool started_ = false;
+	unsigned retries_ = 0;
 };
 
 } // namespace resv

@@ -109,12 +109,14 @@ public:
 	/// back for that lock. Linux has no such call although its documentation allows the case.
 	void abandon();
 
-	/// Releases every lock that the context holds, in the order of taking, with one full fence for up to
-	/// `release_batch` of them. May not sleep. Linux has no such call. Context: the context's task.
+	/// Releases every lock that the context holds, with one full fence for up to `release_batch` of them. May not sleep. Linux has no such call. Context: the context's task.
 	void unlock_all();
 
-	/// How many locks the context holds.
-	unsigned acquired() const { return acquired_; }
+	/// Does the context hold a lock?
+	bool holds_any() const { return held_first_ != nullptr; }
+
+	/// How many locks the context holds. Counts them: O(n). Context: the context's task.
+	unsigned acquired() const;
 
 	/// Was the context told to back off? It learns of it as -EDEADLK when it next has to wait.
 	bool wounded() const { return wounded_.load(order::relaxed) != 0; }
@@ -130,7 +132,7 @@ public:
 	/// The first of the held locks in the order of taking, or nullptr; see ww_mutex::next_held().
 	ww_mutex *first_held() const { return held_first_; }
 
-	static constexpr unsigned release_batch = 64;
+	static constexpr unsigned release_batch = 64; // even: see release_held()
 
 private:
 	friend class ww_mutex;
@@ -151,12 +153,13 @@ private:
 	atomic<unsigned long> stamp_{0};
 	atomic<unsigned> wounded_{0};
 
-	// Written by the own task alone. Others read acquired_ of a context that waits, under that lock's spin bit.
-	unsigned acquired_ = 0;
 	ww_class *class_;
 	parker parker_;
+
+	// The held locks in the order of taking, linked both ways through themselves; no null marks an end. Written by
+	// the own task alone; others may ask a context that waits whether it holds_any(), under that lock's spin bit.
 	ww_mutex *held_first_ = nullptr;
-	ww_mutex **held_last_ = &held_first_;
+	ww_mutex *held_last_ = nullptr; // valid while held_first_ is not null
 	[[no_unique_address]] ww_ctx_debug<config::debug_ww_mutexes> debug_{};
 	[[no_unique_address]] lockdep_map dep_map_;
 };
@@ -257,7 +260,7 @@ public:
 	void assert_held() RESV_ASSERT();
 
 	/// The lock that the same context took next, or nullptr. Context: the holder.
-	ww_mutex *next_held() const { return held_next_; }
+	ww_mutex *next_held() const { return locking_ctx()->held_last_ == this ? nullptr : held_next_; }
 
 private:
 	friend class ww_acquire_ctx;
@@ -288,10 +291,9 @@ private:
 	atomic<uintptr_t> owner_{0};
 	atomic<uintptr_t> waiters_{0};
 
-	// Links of the holding context's list; the holder's alone.
+	// Links of the holding context's list; the holder's alone. The last lock has no next one, the first no previous.
 	ww_mutex *held_next_ = nullptr;
-	ww_mutex **held_prev_ = nullptr;
-
+	ww_mutex *held_prev_ = nullptr;
 	[[no_unique_address]] ww_mutex_debug<config::debug_ww_mutexes> debug_;
 	[[no_unique_address]] lockdep_map dep_map_;
 };
@@ -305,21 +307,27 @@ inline uintptr_t ww_mutex::identity(const ww_acquire_ctx *ctx)
 
 inline void ww_acquire_ctx::link(ww_mutex &lock)
 {
-	lock.held_next_ = nullptr;
-	lock.held_prev_ = held_last_;
-	*held_last_ = &lock;
-	held_last_ = &lock.held_next_;
-	acquired_++;
+	if (held_first_) {
+		held_last_->held_next_ = &lock;
+		lock.held_prev_ = held_last_;
+	} else {
+		held_first_ = &lock;
+	}
+	held_last_ = &lock;
 }
 
 inline void ww_acquire_ctx::unlink(ww_mutex &lock)
 {
-	*lock.held_prev_ = lock.held_next_;
-	if (lock.held_next_)
+	bool first = held_first_ == &lock;
+	bool last = held_last_ == &lock;
+	if (!first)
+		lock.held_prev_->held_next_ = lock.held_next_;
+	else
+		held_first_ = last ? nullptr : lock.held_next_;
+	if (!last)
 		lock.held_next_->held_prev_ = lock.held_prev_;
 	else
 		held_last_ = lock.held_prev_;
-	acquired_--;
 }
 
 // A context that holds nothing cannot be wounded, and a wound that it got before is void. Not earlier: until the last
@@ -382,7 +390,7 @@ inline void ww_mutex::unlock_held()
 	owner_.exchange_fenced(0); // unlocker: see the table above
 	if (waiters_.load(order::acquire) != 0) [[unlikely]]
 		unlock_contended();
-	if (ctx && ctx->acquired_ == 0)
+	if (ctx && !ctx->holds_any())
 		ctx->heal();
 }
 
@@ -394,27 +402,40 @@ inline void ww_mutex::unlock() RESV_NO_ANALYSIS
 }
 
 // Stores all owner words, fences once, then looks for waiters. The links of a lock belong to its next holder as soon as
-// its owner word is 0, hence the array; it is bounded, so that it fits a kernel stack.
+// its owner word is 0, hence the array; it is bounded, so that it fits a kernel stack. The list is walked from both ends
+// at once: the latency of following the links is what bounds the walk.
 inline void ww_acquire_ctx::release_held()
 {
 	while (held_first_) {
 		ww_mutex *batch[release_batch];
+		ww_mutex *first = held_first_;
+		ww_mutex *last = held_last_;
 		unsigned n = 0;
-		ww_mutex *lock = held_first_;
-		do {
-			ww_mutex *next = lock->held_next_;
-			batch[n++] = lock;
-			lock->owner_.store(0, order::release); // unlocker: see the table above ww_mutex
-			lock = next;
-		} while (lock && n < release_batch);
-		held_first_ = lock;
+		held_first_ = nullptr;
+		for (;;) {
+			ww_mutex *next = first->held_next_;
+			ww_mutex *prev = last->held_prev_;
+			batch[n++] = first;
+			first->owner_.store(0, order::release); // unlocker: see the table above ww_mutex
+			if (first == last)
+				break;
+			batch[n++] = last;
+			last->owner_.store(0, order::release);
+			if (next == last)
+				break;
+			first = next;
+			last = prev;
+			if (n == release_batch) {
+				held_first_ = first;
+				held_last_ = last;
+				break;
+			}
+		}
 		full_fence();
 		for (unsigned i = 0; i < n; i++)
 			if (batch[i]->waiters_.load(order::acquire) != 0) [[unlikely]]
 				batch[i]->unlock_contended();
 	}
-	held_last_ = &held_first_;
-	acquired_ = 0;
 	heal();
 }
 
@@ -436,7 +457,7 @@ inline ww_acquire_ctx::~ww_acquire_ctx()
 {
 	if constexpr (config::debug_ww_mutexes)
 		ww_checks::end(*this);
-	else if (held_first_) [[unlikely]]
+	else if (holds_any()) [[unlikely]]
 		release_held();
 }
 
