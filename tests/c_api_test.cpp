@@ -10,18 +10,19 @@
 
 namespace {
 
-#define RUN(name)                                                                                                    \
-	TEST(c_api, name)                                                                                            \
-	{                                                                                                            \
-		const char *failure = c_api_##name();                                                                \
-		EXPECT_EQ(failure, nullptr) << failure;                                                              \
+#define RUN(name)                                       \
+	TEST(c_api, name)                               \
+	{                                               \
+		const char *failure = c_api_##name();   \
+		EXPECT_EQ(failure, nullptr) << failure; \
 	}
 C_API_SCENARIOS(RUN)
 #undef RUN
 
 TEST(c_api, shares_the_reservation_class_with_cxx)
 {
-	EXPECT_EQ(static_cast<void *>(&resv_reservation_ww_class), static_cast<void *>(&resv::reservation_class));
+	EXPECT_EQ(static_cast<void *>(&resv_reservation_ww_class),
+		  static_cast<void *>(&resv::reservation_class));
 }
 
 TEST(c_api, reserves_what_cxx_made)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 //
-// resv-bench [--out=DIR] [Google Benchmark's own flags]: measures every row in rounds and prints the ratios. Writes
+// resv-bench [--out=DIR] [Google Benchmark's own flags]: measures every row in rounds and prints the ratios; with
+// --benchmark_filter=REGEX, those of the groups whose name matches. Writes
 // DIR/results.json (Google Benchmark's format, a run for each round) and DIR/ratios.json (name -> ratio).
 #include "plan.hpp"
 
@@ -14,6 +15,7 @@
 #include <fstream>
 #include <map>
 #include <mutex>
+#include <regex>
 #include <thread>
 
 using namespace bench;
@@ -187,6 +189,8 @@ std::vector<std::pair<std::string, double>> report(const plan &p, const rounds &
 	std::vector<std::pair<std::string, double>> written;
 	std::printf("\n%-40s %8s %10s\n", "ratio (ours / theirs)", "", "bar");
 	for (const ratio &r : p.ratios) {
+		if (!all.count(r.theirs))
+			continue;
 		bool tput = is_throughput(r);
 		const std::string *best = nullptr;
 		double value = 0;
@@ -252,8 +256,10 @@ int main(int argc, char **argv)
 	parked_thread second;
 	recorder reporter(results);
 	rounds all;
+	const std::regex wanted(benchmark::GetBenchmarkFilter());
 	for (const group &g : p.groups)
-		play_group(g, reporter, all);
+		if (std::regex_search(g.name, wanted))
+			play_group(g, reporter, all);
 	reporter.close();
 	for (const auto &[row, runs] : all)
 		for (const result &r : runs)
