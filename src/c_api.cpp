@@ -45,8 +45,8 @@ struct abi_check {
 	SAME(tracer_, tracer);
 	SAME(algorithm_, algorithm);
 #if RESV_PROVE_LOCKING
-	SAME(keys_.acquire_key, acquire_key);
-	SAME(keys_.mutex_key, mutex_key);
+	SAME(keys_.acquire, acquire_key);
+	SAME(keys_.mutex, mutex_key);
 	static_assert(sizeof(lock_class_key) == sizeof(resv_lock_class_key));
 	static_assert(sizeof(lockdep_map) == sizeof(resv_lockdep_map));
 #endif

@@ -102,6 +102,7 @@ struct ww_rules : ww_checks {
 	static void annotate_wait(ww_mutex &lock, const ww_acquire_ctx *nest, uintptr_t where)
 	{
 #if RESV_PROVE_LOCKING
+		lock.dep_map_.name_once(lock.debug_.cls->mutex_name());
 		lockdep::sync(lock.dep_map_, {.nest = nest ? &nest->dep_map_ : nullptr}, where);
 #else
 		(void)lock, (void)nest, (void)where;
@@ -111,6 +112,7 @@ struct ww_rules : ww_checks {
 	static void annotate_taken(ww_mutex &lock, const ww_acquire_ctx *ctx, uintptr_t where)
 	{
 #if RESV_PROVE_LOCKING
+		lock.dep_map_.name_once(lock.debug_.cls->mutex_name());
 		lockdep::acquire(lock.dep_map_, {.trylock = true, .nest = ctx ? &ctx->dep_map_ : nullptr},
 				 where);
 #else

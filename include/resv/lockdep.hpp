@@ -5,6 +5,7 @@
 #ifndef RESV_LOCKDEP_HPP
 #define RESV_LOCKDEP_HPP
 
+#include <resv/atomic_word.hpp>
 #include <resv/config.h>
 #include <resv/types.h>
 
@@ -27,17 +28,23 @@ enum class lock_read : unsigned { exclusive = 0, shared = 1, recursive = 2 };
 /// What the annotator knows of one lock instance: its class and its name.
 class lockdep_map {
 public:
-	constexpr lockdep_map(const lock_class_key &key, const char *name, unsigned subclass = 0)
+	/// `name` may be null for a static lock, whose class's name cannot be read yet: see name_once().
+	constexpr lockdep_map(const lock_class_key &key, const char *name = nullptr, unsigned subclass = 0)
 		: key_(&key.subclass[subclass]), name_(name)
 	{}
 	constexpr const char *key() const { return key_; }
-	constexpr const char *name() const { return name_; }
+	const char *name() const { return name_.load(order::relaxed); }
+
+	/// Names a map that was made without a name.
+	void name_once(const char *name)
+	{
+		if (!name_.load(order::relaxed))
+			name_.store(name, order::relaxed);
+	}
 
 private:
-	friend struct abi_check;
-
 	const char *key_; // its address is the class
-	const char *name_;
+	atomic<const char *> name_;
 };
 
 namespace lockdep {
@@ -66,7 +73,12 @@ void sync(const lockdep_map &map, const acquisition &how, uintptr_t ip);
 
 #else
 
-class lockdep_map {};
+struct no_lock_class_key {};
+
+class lockdep_map {
+public:
+	constexpr lockdep_map(const no_lock_class_key &, const char * = nullptr) {}
+};
 
 #endif
 

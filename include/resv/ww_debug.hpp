@@ -33,16 +33,13 @@ struct ww_ctx_debug {};
 /// The lock classes that a ww_class stands for.
 #if RESV_PROVE_LOCKING
 struct ww_class_keys {
-	constexpr lockdep_map mutex_map(const char *name) const { return {mutex_key, name}; }
-	constexpr lockdep_map acquire_map(const char *name) const { return {acquire_key, name}; }
-
-	lock_class_key acquire_key{};
-	lock_class_key mutex_key{};
+	lock_class_key acquire{};
+	lock_class_key mutex{};
 };
 #else
 struct ww_class_keys {
-	static constexpr lockdep_map mutex_map(const char *) { return {}; }
-	static constexpr lockdep_map acquire_map(const char *) { return {}; }
+	static constexpr no_lock_class_key acquire{};
+	static constexpr no_lock_class_key mutex{};
 };
 #endif
 

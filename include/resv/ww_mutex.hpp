@@ -204,9 +204,7 @@ private:
 class RESV_CAPABILITY("ww_mutex") ww_mutex {
 public:
 	/// Context: any. `cls` must be static.
-	constexpr explicit ww_mutex(ww_class &cls)
-		: debug_(cls), dep_map_(cls.keys_.mutex_map(cls.mutex_name()))
-	{}
+	constexpr explicit ww_mutex(ww_class &cls) : debug_(cls), dep_map_(cls.keys_.mutex) {}
 	ww_mutex(const ww_mutex &) = delete;
 	ww_mutex &operator=(const ww_mutex &) = delete;
 
@@ -447,7 +445,7 @@ inline void ww_acquire_ctx::unlock_all()
 }
 
 inline ww_acquire_ctx::ww_acquire_ctx(ww_class &cls)
-	: class_(&cls), parker_(resv_port_current()), dep_map_(cls.keys_.acquire_map(cls.acquire_name()))
+	: class_(&cls), parker_(resv_port_current()), dep_map_(cls.keys_.acquire, cls.acquire_name())
 {
 	if constexpr (config::debug_ww_mutexes)
 		ww_checks::begin(*this);
