@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+#ifndef GPU_ACTOR_HPP
+#define GPU_ACTOR_HPP
+
+#include "job_log.hpp"
+#include "random.hpp"
+#include "stats.hpp"
+#include "trace.hpp"
+#include "wait_queue.hpp"
+
+#include <resv/ww_mutex.hpp>
+
+namespace gpu {
+
+/// A task that touches buffers, and what it leaves behind.
+struct alignas(64) actor {
+	// Its own, until it has ended.
+	unsigned index = 0;
+	random_source random;
+	job_log log;
+	trace_buffer trace;
+	counters stats;
+
+	/// Who it is while it runs. Context: its task.
+	void enter()
+	{
+		identity_lock.lock();
+		task.store(resv_port_current(), resv::order::relaxed);
+		identity_lock.unlock();
+	}
+	void leave()
+	{
+		identity_lock.lock();
+		task.store(0, resv::order::relaxed);
+		identity_lock.unlock();
+	}
+
+	/// Sends it a signal if it runs. Context: any.
+	bool interrupt()
+	{
+		identity_lock.lock();
+		resv_port_task target = task.load(resv::order::relaxed);
+		if (target)
+			gpu_os_interrupt(target); // cannot end: leave() takes the lock
+		identity_lock.unlock();
+		return target;
+	}
+
+	// For others to watch; each is written by the actor alone.
+	alignas(64) resv::atomic<resv_port_task> task{0};
+	resv::atomic<uint32_t> completed{0};       // jobs
+	resv::atomic<uint32_t> waits_for{nothing}; // a reservation, the_ring, or nothing
+	resv::atomic<uintptr_t> context{0};        // the last that it opened
+	spin_lock identity_lock;
+
+	static constexpr uint32_t nothing = ~0u;
+	static constexpr uint32_t the_ring = ~1u;
+
+	void note_wait(uint32_t what) { waits_for.store(what, resv::order::relaxed); }
+	void note_context(const resv::ww_acquire_ctx *ctx)
+	{
+		context.store(reinterpret_cast<uintptr_t>(ctx), resv::order::relaxed);
+	}
+	void note_completed() { completed.store(log.jobs(), resv::order::relaxed); }
+};
+
+} // namespace gpu
+
+#endif // GPU_ACTOR_HPP

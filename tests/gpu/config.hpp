@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+#ifndef GPU_CONFIG_HPP
+#define GPU_CONFIG_HPP
+
+#include <resv/ww_mutex.hpp>
+
+namespace gpu {
+
+/// The order in which a job reserves its buffers.
+enum class lock_order : unsigned {
+	random,
+	ascending,
+	descending,
+	opposite, ///< even clients ascending, odd ones descending
+};
+
+/// Who touches the contents of a job's buffers while they are reserved.
+enum class executor : unsigned {
+	client, ///< the client's own task
+	ring,   ///< the ring's task, while the client waits and holds the reservations
+	mixed,  ///< one or the other, at random
+};
+
+/// What a run does wrong on purpose, to show that it would be noticed.
+enum class breakage : unsigned {
+	none,
+	skip_reservation, ///< some jobs touch their buffers without reserving them
+	hang,             ///< client 0 keeps its reservations until the run is stopped
+};
+
+/// One run of the device. What each key of a workload file means is said in workloads/desktop.conf.
+struct config {
+	unsigned clients = 4;
+	unsigned rings = 1;
+	unsigned buffers = 64;
+	unsigned min_buffers_per_job = 1;
+	unsigned max_buffers_per_job = 4;
+	unsigned words = 5;      // of a buffer that each access touches, beside its header
+	unsigned skew = 0;       // Zipf exponent, in hundredths
+	unsigned read_share = 0; // shares are in percent
+	unsigned duplicate_share = 0;
+	unsigned no_context_share = 0;
+	unsigned shared_reservations = 1; // buffers for each reservation
+	unsigned signal_rate = 0;         // rates are per second
+	unsigned eviction_rate = 0;
+	unsigned jobs = 0;         // of each client; 0: no limit
+	unsigned log_mb = 256;     // of all actors; the run ends when one has used up its part
+	unsigned trace_events = 0; // of each actor; 0: do not trace
+	unsigned break_share = 10;
+	uint64_t seed = 1;
+	resv::ww_algorithm algorithm = resv::ww_algorithm::wait_die;
+	lock_order order = lock_order::random;
+	executor execute = executor::client;
+	breakage broken = breakage::none;
+};
+
+inline constexpr unsigned max_clients = 256;
+inline constexpr unsigned max_rings = 16;
+inline constexpr unsigned max_buffers = 1000000;
+inline constexpr unsigned max_buffers_per_job = 4096;
+inline constexpr unsigned max_words = 509;
+
+} // namespace gpu
+
+#endif // GPU_CONFIG_HPP

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+#include "device.hpp"
+
+#include "client.hpp"
+
+namespace gpu {
+
+namespace {
+
+constinit resv::ww_class wait_die_class{resv::ww_algorithm::wait_die, "gpu_wait_die_acquire",
+					"gpu_wait_die_mutex"};
+constinit resv::ww_class wound_wait_class{resv::ww_algorithm::wound_wait, "gpu_wound_wait_acquire",
+					  "gpu_wound_wait_mutex"};
+
+} // namespace
+
+constinit device *device::traced_ = nullptr;
+
+device::device() = default;
+
+device::~device()
+{
+	cls().set_tracer(nullptr);
+	traced_ = nullptr;
+	for (resv::reservation_object &object : reservations_)
+		object.destroy();
+}
+
+resv::ww_class &device::cls() const
+{
+	return config_.algorithm == resv::ww_algorithm::wait_die ? wait_die_class : wound_wait_class;
+}
+
+int device::create(const gpu::config &c)
+{
+	config_ = c;
+	unsigned groups = (c.buffers + c.shared_reservations - 1) / c.shared_reservations;
+	unsigned actors = c.clients + (c.eviction_rate != 0);
+	if (!reservations_.create(groups, cls()) || !pages_.create(c.buffers, c.words) ||
+	    !popularity_.create(c.buffers, c.skew) || !actors_.create(actors) || !rings_.create(c.rings) ||
+	    !clients_.create(c.clients, *this))
+		return -ENOMEM;
+
+	// A client's jobs are many, and larger than an eviction.
+	size_t log_words = (size_t{c.log_mb} << 20) / sizeof(uint64_t);
+	size_t evictor_words = c.eviction_rate != 0 ? log_words / 16 : 0;
+	for (unsigned i = 0; i < actors; i++) {
+		actor &a = actors_[i];
+		a.index = i;
+		a.random = random_source(mix(c.seed) + i);
+		size_t words = i == evictor_index() ? evictor_words : (log_words - evictor_words) / c.clients;
+		if (!a.log.create(words) || !a.trace.create(c.trace_events))
+			return -ENOMEM;
+	}
+	for (ring &r : rings_)
+		if (!r.create(actors, pages_))
+			return -ENOMEM;
+	for (unsigned i = 0; i < c.clients; i++)
+		if (!clients_[i].create(actors_[i]))
+			return -ENOMEM;
+	traced_ = this;
+	cls().set_tracer(trace);
+	return 0;
+}
+
+void device::run_client(unsigned i)
+{
+	constexpr int64_t look_interval_ns = 100000;
+	clients_arrived_.fetch_add(1, order_);
+	while (clients_arrived_.load(order_) < config_.clients && running())
+		nap_until(resv_port_clock() + look_interval_ns);
+	clients_[i].run();
+}
+
+void device::close()
+{
+	closed_.store(1, order_);
+	for (ring &r : rings_)
+		r.close();
+}
+
+verdict device::check() const
+{
+	array<const job_log *> logs;
+	if (!logs.create_zeroed(actors_.size()))
+		return {.what = violation::no_memory};
+	for (size_t i = 0; i < actors_.size(); i++)
+		logs[i] = &actors_[i].log;
+	return check_serial(logs.begin(), actors(), pages_);
+}
+
+uint64_t device::retired() const
+{
+	uint64_t sum = 0;
+	for (const ring &r : rings_)
+		sum += r.retired();
+	return sum;
+}
+
+bool device::retired_in_order() const
+{
+	for (const ring &r : rings_)
+		if (!r.in_order())
+			return false;
+	return true;
+}
+
+unsigned device::holder(uint32_t reservation) const
+{
+	const resv::reservation_object &object = reservations_[reservation];
+	resv::ww_acquire_ctx *ctx = object.locking_ctx();
+	if (ctx)
+		for (unsigned i = 0; i < actors(); i++)
+			if (actors_[i].context.load(order_) == reinterpret_cast<uintptr_t>(ctx))
+				return i;
+	return object.is_reserved() ? holds_without_context : trace_event::nobody;
+}
+
+actor *device::actor_of(resv_port_task task)
+{
+	for (actor &a : actors_)
+		if (a.task.load(order_) == task)
+			return &a;
+	return nullptr;
+}
+
+void device::trace(resv::ww_event event, const resv::ww_mutex &lock, const resv::ww_acquire_ctx &self,
+		   const resv::ww_acquire_ctx *other)
+{
+	// A reservation object is its lock and nothing else.
+	const auto *object = reinterpret_cast<const resv::reservation_object *>(&lock);
+	static_assert(sizeof(*object) == sizeof(lock));
+	traced_->count(event, traced_->index_of(*object), self.task(), other ? other->task() : 0);
+}
+
+// In the task that waits, backs off or has taken the lock; a wound may be dealt by the victim's own task, when it takes
+// a lock that somebody older waits for. So what is counted or recorded goes to the calling task's own actor.
+void device::count(resv::ww_event event, uint32_t reservation, resv_port_task self, resv_port_task other)
+{
+	actor *subject = actor_of(self);
+	actor *caller = actor_of(resv_port_current());
+	if (!subject || !caller)
+		return;
+	trace_kind kind = trace_kind::die;
+	switch (event) {
+	case resv::ww_event::wait:
+		caller->stats.waits++;
+		caller->note_wait(reservation);
+		return;
+	case resv::ww_event::acquired:
+	case resv::ww_event::leave:
+		caller->note_wait(actor::nothing);
+		return;
+	case resv::ww_event::wound:
+		caller->stats.wounds++;
+		kind = trace_kind::wound;
+		break;
+	case resv::ww_event::die:
+		caller->stats.deaths++;
+		caller->note_wait(actor::nothing);
+		break;
+	}
+	if (!caller->trace.enabled())
+		return;
+	const actor *object = other ? actor_of(other) : nullptr;
+	caller->trace.record({.kind = kind,
+			      .actor = subject->index,
+			      .other = object ? object->index : trace_event::nobody,
+			      .reservation = reservation,
+			      .begin = resv_port_clock()});
+}
+
+} // namespace gpu

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+//
+// The software GPU: buffers under reservations, clients whose jobs change them, rings, and whoever else gets in the way.
+// A front makes one, starts the tasks, and looks at the result:
+//
+//     device gpu;
+//     if (int err = gpu.create(config)) ...
+//     in tasks of their own: gpu.run_client(i), gpu.run_ring(i), gpu.run_evictor(), gpu.run_storm();
+//     wait for the clients to end, having called gpu.stop() when they should
+//     gpu.close(); wait for the other tasks to end
+//     gpu.check()
+//
+// One device at a time: the classes of its locks are static, and so is their tracer.
+#ifndef GPU_DEVICE_HPP
+#define GPU_DEVICE_HPP
+
+#include "actor.hpp"
+#include "config.hpp"
+#include "ring.hpp"
+#include "serial.hpp"
+
+#include <resv/transaction.hpp>
+
+namespace gpu {
+
+class client;
+
+/// Why a run ended before all jobs were run.
+enum class stop_reason : unsigned { none, time, user, log_full, stuck, error };
+
+class device {
+public:
+	device();
+	device(const device &) = delete;
+	device &operator=(const device &) = delete;
+	~device();
+
+	/// Once only, with a config that is in range. Returns 0 or -ENOMEM.
+	[[nodiscard]] int create(const config &config);
+
+	/// The bodies of the tasks. The clients begin when all have been started; each ends once it has run its jobs
+	/// or the device was stopped. The others end when it has been closed.
+	void run_client(unsigned i);
+	void run_ring(unsigned i) { rings_[i].serve(); }
+	void run_evictor();
+	void run_storm();
+
+	/// Tells the clients to end after the job they are at. The first reason counts. Context: any.
+	void stop(stop_reason reason) { stopped_.compare_exchange(0, static_cast<unsigned>(reason), order_); }
+	stop_reason stopped() const { return static_cast<stop_reason>(stopped_.load(order_)); }
+	bool running() const { return stopped_.load(order_) == 0; }
+
+	/// Tells the other tasks to end. Context: all clients have ended.
+	void close();
+	bool closed() const { return closed_.load(order_) != 0; }
+
+	/// Context: all tasks have ended.
+	verdict check() const;
+	uint64_t retired() const;
+	bool retired_in_order() const;
+
+	const gpu::config &config() const { return config_; }
+	resv::ww_class &cls() const;
+
+	/// All who touch buffers: the clients, then the evictor.
+	unsigned actors() const { return static_cast<unsigned>(actors_.size()); }
+	unsigned evictor_index() const { return config_.clients; }
+	actor &actor_at(unsigned i) { return actors_[i]; }
+	const actor &actor_at(unsigned i) const { return actors_[i]; }
+
+	/// Signals that the storm sent. Context: it has ended.
+	uint64_t signals_sent() const { return signals_sent_; }
+
+	page_store &pages() { return pages_; }
+	const zipf &popularity() const { return popularity_; }
+	ring &ring_of(unsigned client) { return rings_[client % config_.rings]; }
+
+	/// The reservation that a buffer is under, and the first of the buffers that are under it.
+	resv::reservation_object &reservation_of(uint32_t buffer)
+	{
+		return reservations_[buffer / config_.shared_reservations];
+	}
+	uint32_t index_of(const resv::reservation_object &object) const
+	{
+		return static_cast<uint32_t>(&object - reservations_.begin());
+	}
+	unsigned reservations() const { return static_cast<unsigned>(reservations_.size()); }
+
+	/// Who holds a reservation: an actor, trace_event::nobody, or holds_without_context. Racy.
+	unsigned holder(uint32_t reservation) const;
+	static constexpr unsigned holds_without_context = ~1u;
+
+private:
+	static constexpr resv::order order_ = resv::order::relaxed;
+
+	// With the same lock of the wait list held as any tracer of a ww_class.
+	static void trace(resv::ww_event, const resv::ww_mutex &, const resv::ww_acquire_ctx &self,
+			  const resv::ww_acquire_ctx *other);
+	void count(resv::ww_event event, uint32_t reservation, resv_port_task self, resv_port_task other);
+	actor *actor_of(resv_port_task task);
+
+	gpu::config config_;
+	array<resv::reservation_object> reservations_;
+	page_store pages_;
+	zipf popularity_;
+	array<actor> actors_;
+	array<ring> rings_;
+	array<client> clients_;
+	resv::atomic<unsigned> clients_arrived_{0};
+	resv::atomic<unsigned> stopped_{0};
+	resv::atomic<unsigned> closed_{0};
+	uint64_t signals_sent_ = 0;
+
+	static constinit device *traced_;
+};
+
+} // namespace gpu
+
+#endif // GPU_DEVICE_HPP

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+#include "options.hpp"
+
+namespace gpu {
+
+const char *const usage =
+	"usage: resv-gpu [--workload=NAME|FILE] [--set key=value]... [--trace=FILE]\n"
+	"\n"
+	"Runs a workload of the software GPU and checks that it was serializable.\n"
+	"\n"
+	"  --workload=NAME   a file of tests/gpu/workloads without its .conf; default: desktop\n"
+	"  --workload=FILE   any other workload file\n"
+	"  --set key=value   overrides a key of the workload, in all of its runs\n"
+	"  --trace=FILE      writes a trace, to be opened in Perfetto or chrome://tracing\n"
+	"  --help            shows this\n"
+	"\n"
+	"Ctrl-C ends a run early. Exit code: 0, 1 if the run was not serializable or got stuck, or\n"
+	"2 if it could not be started. The keys are explained in tests/gpu/workloads/desktop.conf.\n";
+
+bool parse_options(const std::vector<std::string> &arguments, options &result, std::string &error)
+{
+	for (size_t i = 0; i < arguments.size(); i++) {
+		const std::string &argument = arguments[i];
+		size_t equals = argument.find('=');
+		std::string flag = argument.substr(0, equals);
+		if (argument == "--help" || argument == "-h") {
+			result.help = true;
+			continue;
+		}
+		if (flag != "--workload" && flag != "--set" && flag != "--trace") {
+			error = "got '" + argument + "', expected --workload, --set, --trace or --help";
+			return false;
+		}
+		std::string value;
+		if (equals != argument.npos)
+			value = argument.substr(equals + 1);
+		else if (i + 1 < arguments.size())
+			value = arguments[++i];
+		if (value.empty()) {
+			error = "got '" + argument + "' alone, expected a value for " + flag;
+			return false;
+		}
+		if (flag == "--workload")
+			result.workload = value;
+		else if (flag == "--set")
+			result.settings.push_back(value);
+		else
+			result.trace = value;
+	}
+	return true;
+}
+
+} // namespace gpu

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+#include "run.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include <pthread.h>
+#include <unistd.h>
+
+namespace gpu {
+
+namespace {
+
+using clock = std::chrono::steady_clock;
+using std::chrono::duration;
+using std::chrono::milliseconds;
+
+constexpr auto look_interval = milliseconds(50);
+constexpr auto grace = std::chrono::seconds(5); // for a stuck run's threads to end
+
+/// Threads, of which one may wait for those that are counted.
+class crew {
+public:
+	template <typename Body>
+	void start(const std::string &name, bool counted, Body body)
+	{
+		running_ += counted;
+		threads_.emplace_back([this, name, counted, body] {
+			pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
+			body();
+			if (!counted)
+				return;
+			std::scoped_lock guard(lock_);
+			if (--running_ == 0)
+				all_ended_.notify_one();
+		});
+	}
+
+	/// False: time is up.
+	bool wait_for_counted(clock::duration time)
+	{
+		std::unique_lock guard(lock_);
+		return all_ended_.wait_until(guard, clock::now() + time, [this] { return running_ == 0; });
+	}
+
+	void join()
+	{
+		for (std::thread &t : threads_)
+			t.join();
+	}
+
+private:
+	std::mutex lock_;
+	std::condition_variable all_ended_;
+	std::atomic<unsigned> running_ = 0;
+	std::vector<std::thread> threads_;
+};
+
+std::string actor_name(const device &gpu, unsigned i)
+{
+	return i == gpu.evictor_index() ? "the evictor" : "client " + std::to_string(i);
+}
+
+std::string describe_stuck(const run_spec &spec, device &gpu)
+{
+	std::string text = "no job completed for " + std::to_string(spec.stall_seconds) + " s:\n";
+	for (unsigned i = 0; i < gpu.actors(); i++) {
+		uint32_t what = gpu.actor_at(i).waits_for.load(resv::order::relaxed);
+		uint32_t done = gpu.actor_at(i).completed.load(resv::order::relaxed);
+		text += "  " + actor_name(gpu, i) + ", after " + std::to_string(done) + " jobs, ";
+		if (what == actor::nothing) {
+			text += "waits for nothing\n";
+			continue;
+		}
+		if (what == actor::the_ring) {
+			text += "waits for its ring\n";
+			continue;
+		}
+		uint32_t first = what * spec.config.shared_reservations;
+		uint32_t last = std::min(first + spec.config.shared_reservations, spec.config.buffers) - 1;
+		text += "waits for buffer " + std::to_string(first);
+		if (last != first)
+			text += ".." + std::to_string(last);
+		unsigned holder = gpu.holder(what);
+		if (holder == trace_event::nobody)
+			text += ", which is free\n";
+		else if (holder == device::holds_without_context)
+			text += ", held without a context\n";
+		else
+			text += ", held by " + actor_name(gpu, holder) + "\n";
+	}
+	return text;
+}
+
+uint64_t jobs_so_far(device &gpu)
+{
+	uint64_t jobs = 0;
+	for (unsigned i = 0; i < gpu.config().clients; i++)
+		jobs += gpu.actor_at(i).completed.load(resv::order::relaxed);
+	return jobs;
+}
+
+// Until all clients have ended.
+void supervise(crew &threads, device &gpu, const observer &watch, run_result &result)
+{
+	const run_spec &spec = result.spec;
+	const auto start = clock::now();
+	auto last_progress = start;
+	uint64_t last_jobs = 0;
+
+	while (!threads.wait_for_counted(look_interval)) {
+		const auto now = clock::now();
+		const uint64_t jobs = jobs_so_far(gpu);
+		if (jobs != last_jobs) {
+			last_jobs = jobs;
+			last_progress = now;
+		}
+		if (watch.progress)
+			watch.progress(duration<double>(now - start).count(), jobs);
+		if (spec.milliseconds != 0 && now - start >= milliseconds(spec.milliseconds))
+			gpu.stop(stop_reason::time);
+		if (watch.cancel && *watch.cancel)
+			gpu.stop(stop_reason::user);
+		if (now - last_progress < std::chrono::seconds(spec.stall_seconds))
+			continue;
+		result.stuck = describe_stuck(spec, gpu);
+		gpu.stop(stop_reason::stuck);
+		if (threads.wait_for_counted(grace))
+			break;
+		fprintf(stderr, "run %s is stuck: %sits threads do not end\n", spec.name.c_str(),
+			result.stuck.c_str());
+		fflush(nullptr);
+		_exit(1);
+	}
+	result.seconds = duration<double>(clock::now() - start).count();
+}
+
+} // namespace
+
+bool run_result::violated() const
+{
+	return serial.what != violation::none || !stuck.empty() || total.errors != 0 || !retired_in_order ||
+	       retired != total.jobs;
+}
+
+bool run_workload(const run_spec &spec, const observer &watch, run_result &result)
+{
+	result = {};
+	result.spec = spec;
+	auto gpu = std::make_unique<device>();
+	if (gpu->create(spec.config) != 0)
+		return false;
+
+	crew threads;
+	for (unsigned i = 0; i < spec.config.rings; i++)
+		threads.start("ring " + std::to_string(i), false, [&gpu, i] { gpu->run_ring(i); });
+	if (spec.config.eviction_rate != 0)
+		threads.start("evictor", false, [&gpu] { gpu->run_evictor(); });
+	if (spec.config.signal_rate != 0)
+		threads.start("storm", false, [&gpu] { gpu->run_storm(); });
+	for (unsigned i = 0; i < spec.config.clients; i++)
+		threads.start("client " + std::to_string(i), true, [&gpu, i] { gpu->run_client(i); });
+	supervise(threads, *gpu, watch, result);
+	gpu->close();
+	threads.join();
+
+	for (unsigned i = 0; i < gpu->actors(); i++) {
+		const actor &a = gpu->actor_at(i);
+		result.total.merge(a.stats);
+		if (i < spec.config.clients)
+			result.jobs_of_clients.push_back(a.stats.jobs);
+		result.trace_events += static_cast<uint64_t>(a.trace.end() - a.trace.begin());
+		result.trace_dropped += a.trace.dropped();
+	}
+	result.signals_sent = gpu->signals_sent();
+	result.retired = gpu->retired();
+	result.retired_in_order = gpu->retired_in_order();
+	result.stopped = gpu->stopped();
+	result.serial = gpu->check();
+	if (watch.finished)
+		watch.finished(spec, *gpu);
+	return true;
+}
+
+} // namespace gpu

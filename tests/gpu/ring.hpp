@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+//
+// A hardware ring: a bounded queue of submissions, and the scheduler's task, which takes them in order, runs those that
+// are its to run, and retires all of them. It never reserves anything, so a client may wait for it while it holds
+// reservations.
+#ifndef GPU_RING_HPP
+#define GPU_RING_HPP
+
+#include "page.hpp"
+#include "wait_queue.hpp"
+
+namespace gpu {
+
+/// A job, as its client describes it to whoever runs it.
+struct job {
+	job_id id;
+	unsigned count = 0;
+	use *uses = nullptr; // `count` different buffers
+	job_log *log = nullptr;
+};
+
+class ring {
+public:
+	/// For the jobs of `actors`, whose contents are in `pages`. False: no memory.
+	[[nodiscard]] bool create(unsigned actors, page_store &pages);
+
+	/// Hands in a job whose contents are done. Sleeps while the ring is full.
+	void submit(job_id id);
+
+	/// Hands in a job for the ring to run; returns when it has. Context: its buffers are reserved.
+	void submit_and_wait(const job &work);
+
+	/// The scheduler's task: serves the ring until it has been closed and is empty.
+	void serve();
+
+	/// After the last submission.
+	void close();
+
+	/// So many jobs have been retired. Context: served to its end.
+	uint64_t retired() const { return retired_; }
+
+	/// Has each actor's every job been retired in its turn? Context: served to its end.
+	bool in_order() const { return in_order_; }
+
+private:
+	static constexpr unsigned capacity = 256;
+
+	// How long a finished job may lie in the ring: as with interrupt coalescing, nobody wakes the scheduler for it
+	// before the ring is half full.
+	static constexpr int64_t latency_ns = 1000000;
+
+	struct completion {
+		bool done = false;
+		wait_queue waiter;
+	};
+	struct entry {
+		job_id id;
+		const job *work = nullptr;
+		completion *completed = nullptr;
+	};
+
+	void push(const entry &e);
+	void retire(job_id id);
+
+	// Guarded by lock_.
+	spin_lock lock_;
+	entry entries_[capacity];
+	unsigned head_ = 0, count_ = 0;
+	bool closed_ = false;
+	wait_queue scheduler_;
+	wait_queue for_space_;
+
+	// The scheduler's.
+	page_store *pages_ = nullptr;
+	array<uint32_t> last_retired_; // of each actor
+	uint64_t retired_ = 0;
+	bool in_order_ = true;
+};
+
+} // namespace gpu
+
+#endif // GPU_RING_HPP
