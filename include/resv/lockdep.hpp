@@ -29,7 +29,8 @@ enum class lock_read : unsigned { exclusive = 0, shared = 1, recursive = 2 };
 class lockdep_map {
 public:
 	/// `name` may be null for a static lock, whose class's name cannot be read yet: see name_once().
-	constexpr lockdep_map(const lock_class_key &key, const char *name = nullptr, unsigned subclass = 0)
+	constexpr explicit lockdep_map(const lock_class_key &key, const char *name = nullptr,
+				       unsigned subclass = 0)
 		: key_(&key.subclass[subclass]), name_(name)
 	{}
 	constexpr const char *key() const { return key_; }
@@ -77,7 +78,7 @@ struct no_lock_class_key {};
 
 class lockdep_map {
 public:
-	constexpr lockdep_map(const no_lock_class_key &, const char * = nullptr) {}
+	constexpr explicit lockdep_map(const no_lock_class_key &, const char * = nullptr) {}
 };
 
 #endif

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: MIT OR GPL-2.0-only
+#
+# Everything is made under build/, and each part by the same rules once for every flavour: a compiler, its flags, and
+# a set of Kconfig options. `make help` lists the targets.
+
+version  := 0.1
+prefix   ?= /usr/local
+CXXFLAGS ?= -O2 -g
+CFLAGS   ?= -O2 -g
+CLANG    ?= clang
+CLANGXX  ?= clang++
+WORKLOAD ?= desktop
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+# Says in one word what makes a file, or shows the command itself if V=1.
+say = $(if $(V),,@printf '  %-7s %s\n' $1 $@;)
+
+all: ## build/release/libresv.a, build/prove/libresv.a; and build/custom/libresv.a if there is a build/.config
+all: build/release/libresv.a build/prove/libresv.a $(if $(wildcard build/.config),build/custom/libresv.a)
+
+# ---- Flavours ---------------------------------------------------------------------------------------------------
+
+tested   := plain prove asan tsan clang
+flavours := release $(tested) clang-prove custom
+
+options.prove       := PROVE_LOCKING
+options.asan        := PROVE_LOCKING RESV_DEBUG_WW_SLOWPATH
+options.tsan        := $(options.asan)
+options.clang-prove := PROVE_LOCKING
+
+flags.asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+flags.tsan := -O1 -fsanitize=thread
+
+# Clang follows who holds what; tests hold and release through ASSERT_EQ(), where it cannot.
+analysis.clang       := -Wthread-safety
+analysis.clang-prove := -Wthread-safety
+
+cc  = $(if $(filter clang%,$1),$(CLANG),$(CC))
+cxx = $(if $(filter clang%,$1),$(CLANGXX),$(CXX))
+
+# ---- Sources ----------------------------------------------------------------------------------------------------
+
+core     := $(wildcard src/*.cpp lockdep/*.cpp)
+port     := $(wildcard src/port/host/*.cpp)
+tests    := $(wildcard tests/*_test.cpp tests/*_test.c tests/gpu/*_test.cpp tests/gpu/host/*_test.cpp)
+gpu      := $(filter-out %_test.cpp,$(wildcard tests/gpu/*.cpp))
+gpu_host := $(filter-out %_test.cpp %/main.cpp,$(wildcard tests/gpu/host/*.cpp))
+bench    := $(wildcard tests/bench/*.cpp)
+headers  := $(wildcard include/*/* src/*.hpp lockdep/*.hpp tests/gpu/*.hpp tests/gpu/host/*.hpp)
+scripts  := .ci/run $(wildcard tests/tools/* tests/bench/count/*.sh)
+formatted := $(wildcard $(foreach dir,include/resv include/resv_port src src/port/host lockdep tests tests/gpu \
+	tests/gpu/host tests/bench tests/bench/count tests/compile_fail tests/fastpath tests/install, \
+	$(addprefix $(dir)/*.,c h cpp hpp)))
+
+# The core and the GPU driver are freestanding; ports, front and tests are hosted.
+freestanding := -ffreestanding -fno-exceptions -fno-rtti -fno-threadsafe-statics
+warnings     := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
+
+# ---- Rules, once for each flavour -------------------------------------------------------------------------------
+
+objects = $(patsubst %,build/$1/%.o,$2)
+
+define flavour_rules
+build/$1/%.cpp.o: %.cpp build/$1/include/resv/autoconf.h
+	@mkdir -p $$(@D)
+	$$(call say,CXX)$(call cxx,$1) -std=c++20 $$(CXXFLAGS) $(flags.$1) $(warnings) $$(kind_flags) \
+		-Ibuild/$1/include -Iinclude -MMD -MP -c $$< -o $$@
+
+build/$1/%.c.o: %.c build/$1/include/resv/autoconf.h
+	@mkdir -p $$(@D)
+	$$(call say,CC)$(call cc,$1) -std=c11 $$(CFLAGS) $(flags.$1) $(warnings) \
+		-Ibuild/$1/include -Iinclude -MMD -MP -c $$< -o $$@
+
+$(call objects,$1,$(core) $(gpu)): private kind_flags = $(freestanding) $(analysis.$1)
+$(call objects,$1,$(port) $(gpu_host)): private kind_flags = $(analysis.$1)
+$(call objects,$1,$(tests)): private kind_flags = -I.
+$(call objects,$1,$(tests)): | build/need/test
+
+build/$1/libresv.a: $(call objects,$1,$(core) $(port))
+	@rm -f $$@
+	$$(call say,AR)$$(AR) rcs $$@ $$^
+
+build/$1/tests/resv_tests: $(call objects,$1,$(tests) $(gpu) $(gpu_host)) build/$1/libresv.a
+	$$(call say,LINK)$(call cxx,$1) $(flags.$1) $$^ -lgtest_main -lgtest -lpthread -o $$@
+
+build/$1/gpu/resv-gpu: $(call objects,$1,tests/gpu/host/main.cpp $(gpu_host) $(gpu)) build/$1/libresv.a
+	@mkdir -p $$(@D)
+	$$(call say,LINK)$(call cxx,$1) $(flags.$1) $$^ -lpthread -o $$@
+
+# Depends on this file, so that a changed flag compiles everything anew.
+build/$1/include/resv/autoconf.h: build/$1/.config Kconfig | build/need/$(if $(filter clang%,$1),test,build)
+	@mkdir -p $$(@D) build/$1/kconfig/include/config
+	@cp $$< build/$1/kconfig/.config
+	$$(call say,KCONFIG)cd build/$1/kconfig && export KCONFIG_AUTOHEADER=../include/resv/autoconf.h && \
+		kconfig-conf --olddefconfig ../../../Kconfig >/dev/null && \
+		kconfig-conf --silentoldconfig ../../../Kconfig
+endef
+$(foreach flavour,$(flavours),$(eval $(call flavour_rules,$(flavour))))
+
+build/custom/.config: build/.config Makefile
+	@mkdir -p $(@D)
+	@cp $< $@
+
+build/%/.config: Makefile
+	@mkdir -p $(@D)
+	@printf '%s\n' $(foreach option,$(options.$*),CONFIG_$(option)=y) >$@
+
+-include $(shell find build -name '*.d' 2>/dev/null)
+
+# What has to be installed, by group: says so, or does so where it may.
+build/need/%: tests/tools/need
+	@tests/tools/need $*
+	@mkdir -p $(@D)
+	@touch $@
+
+build/need/test build/need/bench build/need/lint: | build/need/build
+
+# ---- Programs ---------------------------------------------------------------------------------------------------
+
+run: build/plain/gpu/resv-gpu ## the software GPU (WORKLOAD=name or file, TRACE=file to write, ARGS=more)
+	@build/plain/gpu/resv-gpu --workload=$(WORKLOAD) $(if $(TRACE),--trace=$(TRACE)) $(ARGS)
+
+bench: build/bench/resv-bench ## time the locks beside their peers (about six minutes); build/bench/{results,ratios}.json
+	@build/bench/resv-bench --out=build/bench $(ARGS)
+
+build/bench/resv-bench: $(call objects,release,$(bench)) build/release/libresv.a
+	@mkdir -p $(@D)
+	$(call say,LINK)$(CXX) $^ -lbenchmark $$(pkg-config --libs absl_synchronization) -lpthread -o $@
+
+$(call objects,release,$(bench)): | build/need/bench
+
+# ---- Checks: each is a step of `make check`, and a target of its own ------------------------------------------------
+
+host_steps := test-plain test-prove symbols compile-fail
+steps      := builds $(tested:%=test-%) symbols fastpath compile-fail install-check examples workloads \
+	bench-count lint
+
+# What the steps need is made side by side, before they run one after the other. A part that cannot be made does not
+# stop the rest: its step will fail.
+test_program = $(patsubst test-%,build/%/tests/resv_tests,$(filter test-%,$1))
+jobs = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+
+check: ## everything, one summary at the end (about five minutes on two cores)
+check: build/need/test build/need/bench build/need/lint
+	-@$(MAKE) --keep-going $(jobs) builds stage lint build/plain/gpu/resv-gpu $(call test_program,$(steps))
+	@tests/tools/check $(steps)
+
+check-host: build/need/test ## the tests without sanitizers, and what is as quick
+	-@$(MAKE) --keep-going $(jobs) all $(call test_program,$(host_steps))
+	@tests/tools/check $(host_steps)
+
+builds: ## what is built and run by no other step
+builds: all build/clang/libresv.a build/clang-prove/libresv.a build/bench/resv-bench
+
+test-%: build/%/tests/resv_tests ## the test suites in one flavour: plain, prove, asan, tsan or clang
+	@tests/tools/gtest $<
+
+symbols: ## that the core and the GPU driver need nothing but their ports
+symbols: $(call objects,release,$(core) $(gpu)) $(call objects,prove,$(core))
+	@tests/tools/symbols 'the core' include/resv/port.h $(call objects,release,$(core))
+	@tests/tools/symbols 'the core with PROVE_LOCKING' include/resv/port.h $(call objects,prove,$(core))
+	@tests/tools/symbols 'the GPU driver' 'include/resv/port.h tests/gpu/os.hpp' \
+		$(call objects,release,$(core) $(gpu))
+
+fastpath: | build/need/test ## that PROVE_LOCKING costs nothing where it is off
+	@tests/tools/fastpath '$(CXX) -std=c++20 $(CXXFLAGS) $(freestanding)' build/fastpath
+
+compile-fail: | build/need/test ## that mistakes do not compile
+	@tests/tools/compile-fail '$(CLANGXX) -std=c++20 -Wall -Wextra -Wthread-safety -Werror -Iinclude'
+
+stage: all
+	@rm -rf build/stage
+	@$(MAKE) install DESTDIR=build/stage
+
+install-check: stage | build/need/test ## programs that use an installed tree
+	@tests/tools/install build/stage $(prefix)
+
+examples: stage | build/need/test ## the programs in README.md
+	@tests/tools/examples build/stage $(prefix) README.md
+
+workloads: build/plain/gpu/resv-gpu ## each workload of the software GPU, for a second
+	@tests/tools/workloads $< tests/gpu/workloads/*.conf
+
+bench-count: all | build/need/test ## that no operation takes more instructions than it did
+	@tests/bench/count/run.sh build/bench-count
+
+# ---- Style --------------------------------------------------------------------------------------------------------
+
+tidied := $(patsubst %,build/lint/%,$(core) $(port) $(gpu) $(gpu_host))
+
+lint: $(tidied) | build/need/lint ## clang-tidy, clang-format and shellcheck
+	@clang-format --dry-run -Werror $(formatted)
+	@shellcheck $(scripts)
+
+build/lint/%: % .clang-tidy build/prove/include/resv/autoconf.h $(headers) | build/need/lint
+	@mkdir -p $(@D)
+	$(call say,TIDY)clang-tidy --quiet $< -- -std=c++20 -Ibuild/prove/include -Iinclude 2>/dev/null
+	@touch $@
+
+format: | build/need/lint ## lay out the sources as .clang-format says
+	@clang-format -i $(formatted)
+
+# ---- Configuration and installation -----------------------------------------------------------------------------
+
+menuconfig: | build/need/build ## choose options for a library of your own, build/custom/libresv.a
+	@cd build && kconfig-mconf ../Kconfig
+
+# Both configurations may be installed; a program names its own to pkg-config.
+install: all ## headers, both libraries, resv.pc and resv-prove.pc (DESTDIR, prefix)
+	@for dir in resv resv_port; do \
+		install -d $(DESTDIR)$(prefix)/include/$$dir && \
+		install -m 644 include/$$dir/* $(DESTDIR)$(prefix)/include/$$dir || exit; \
+	done
+	@$(call install_library,release,resv,)
+	@$(call install_library,prove,resv-prove, with PROVE_LOCKING)
+
+define install_library
+install -d $(DESTDIR)$(prefix)/lib/$2/include/resv $(DESTDIR)$(prefix)/lib/pkgconfig && \
+install -m 644 build/$1/libresv.a $(DESTDIR)$(prefix)/lib/$2 && \
+install -m 644 build/$1/include/resv/autoconf.h $(DESTDIR)$(prefix)/lib/$2/include/resv && \
+printf '%s\n' 'prefix=$(prefix)' '' \
+	'Name: $2' \
+	'Description: reservation objects and wound/wait mutexes$3' \
+	'Version: $(version)' \
+	'Cflags: -I$${prefix}/lib/$2/include -I$${prefix}/include' \
+	'Libs: -L$${prefix}/lib/$2 -lresv -lstdc++ -lpthread' \
+	>$(DESTDIR)$(prefix)/lib/pkgconfig/$2.pc
+endef
+
+clean: ## remove build/, your configuration included
+	rm -rf build
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: all run bench check check-host builds symbols fastpath compile-fail stage install-check examples workloads \
+	bench-count lint format menuconfig install clean help
