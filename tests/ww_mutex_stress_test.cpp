@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+//
+// ww_mutex under contention that nobody arranges. What the locks guard is plain data, so that a lack of exclusion shows
+// in the sums, and under TSan as a data race; contexts live on the heap, so that a use after their end shows under ASan.
+
+#include "helpers.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+
+namespace resv::test {
+namespace {
+
+constexpr int64_t microsecond = 1000;
+
+/// How often a thread does what it does.
+constexpr unsigned rounds(unsigned plain_build)
+{
+	return plain_build / (built_with_tsan ? 80 : config::debug_ww_mutexes ? 20 : 1);
+}
+
+struct guarded {
+	explicit guarded(ww_class &cls) : lock(cls) {}
+
+	ww_mutex lock;
+	unsigned long count = 0; // guarded by lock
+};
+
+using list = std::vector<guarded *>;
+
+/// Locks all of a list, by the recipe of the kernel's documentation: after -EDEADLK the contended lock first, then the
+/// others. With `reorder` it moves to the front of the list. Returns 0, or the error of a wait; then nothing is held.
+int lock_all(ww_acquire_ctx &ctx, list &wanted, bool reorder, const wait_request &request = {})
+{
+	size_t contended = wanted.size();
+	for (;;) {
+		int rc = 0;
+		size_t at = 0;
+		if (contended != wanted.size()) {
+			rc = wanted[contended]->lock.lock_slow(&ctx, request);
+			if (rc == 0 && reorder) {
+				auto begin = wanted.begin();
+				std::rotate(begin, begin + long(contended), begin + long(contended) + 1);
+				contended = 0;
+			}
+		}
+		for (; rc == 0 && at < wanted.size(); at++)
+			if (at != contended)
+				rc = wanted[at]->lock.lock(&ctx, request);
+		if (rc == 0)
+			return 0;
+		ctx.unlock_all();
+		if (rc != -EDEADLK) {
+			ctx.abandon();
+			return rc;
+		}
+		contended = at - 1;
+	}
+}
+
+class ww_stress : public fixture, public testing::WithParamInterface<ww_algorithm> {
+protected:
+	void make_locks(size_t n)
+	{
+		while (n-- != 0)
+			guardeds.emplace_back(cls);
+	}
+	~ww_stress() override
+	{
+		unsigned long sum = 0;
+		for (guarded &each : guardeds) {
+			EXPECT_EQ(ww_test_access::owner(each.lock), 0u);
+			EXPECT_EQ(ww_test_access::waiters(each.lock), 0u);
+			sum += each.count;
+			each.lock.destroy();
+		}
+		EXPECT_EQ(sum, done);
+	}
+
+	/// Has `n` threads call f(random), once go() says so; f returns how often it counted something up.
+	template <typename F>
+	void start(size_t n, F f)
+	{
+		while (n-- != 0) {
+			unsigned seed = static_cast<unsigned>(actors.size() + 1) * 7919;
+			actors.push_back(std::make_unique<actor>());
+			actors.back()->start([this, f, seed] {
+				std::minstd_rand random(seed);
+				while (!started)
+					std::this_thread::yield();
+				done += f(random);
+			});
+		}
+	}
+	void go()
+	{
+		age(probe);
+		first_stamp = probe.ctx().stamp();
+		started = true;
+	}
+	void finish()
+	{
+		for (auto &each : actors)
+			each->finish();
+		party last(cls);
+		age(last);
+		EXPECT_GT(last.ctx().stamp(), first_stamp + 1) << "nobody met anybody";
+	}
+
+	list some(std::minstd_rand &random, size_t n)
+	{
+		list all;
+		for (guarded &each : guardeds)
+			all.push_back(&each);
+		std::shuffle(all.begin(), all.end(), random);
+		all.resize(n);
+		return all;
+	}
+
+	/// Uses some locks in one of the ways there are. Returns how often it counted something up.
+	unsigned long use_somehow(std::minstd_rand &random, const wait_request &request);
+
+	ww_class &cls = class_of(GetParam());
+	std::deque<guarded> guardeds;
+	std::vector<std::unique_ptr<actor>> actors;
+	std::atomic<bool> started = false;
+	std::atomic<unsigned long> done = 0;
+
+private:
+	party probe{cls};
+	unsigned long first_stamp = 0;
+};
+INSTANTIATE_TEST_SUITE_P(both, ww_stress, testing::ValuesIn(both_algorithms), algorithm_name);
+
+unsigned long ww_stress::use_somehow(std::minstd_rand &random, const wait_request &request)
+{
+	auto ctx = std::make_unique<ww_acquire_ctx>(cls);
+	list wanted = some(random, 1 + random() % guardeds.size());
+	guarded &first = *wanted[0];
+
+	switch (random() % 8) {
+	case 0: // a plain mutex
+		if (first.lock.lock(nullptr, request) != 0)
+			return 0;
+		first.count++;
+		first.lock.unlock();
+		return 1;
+	case 1:
+		if (!first.lock.trylock(nullptr))
+			return 0;
+		first.count++;
+		first.lock.unlock();
+		return 1;
+	case 2: {
+		int rc = first.lock.wait_for_unlock(random() % 2 ? ctx.get() : nullptr, request);
+		EXPECT_TRUE(rc == 0 || rc == -EINTR || rc == -ETIME) << rc;
+		return 0;
+	}
+	case 3: // whatever can be had
+		for (guarded *each : wanted)
+			if (each->lock.trylock(ctx.get()))
+				each->count++;
+		break;
+	case 4: // one waits, the others need not
+		if (first.lock.lock(ctx.get(), request) != 0)
+			return 0;
+		first.count++;
+		for (guarded *each : wanted)
+			if (each->lock.trylock(ctx.get()))
+				each->count++;
+		break;
+	default:
+		if (lock_all(*ctx, wanted, random() % 2, request) != 0)
+			return 0;
+		for (guarded *each : wanted)
+			each->count++;
+	}
+	unsigned long n = ctx->acquired();
+	if (random() % 2 == 0) {
+		ctx->unlock_all();
+		return n;
+	}
+	std::shuffle(wanted.begin(), wanted.end(), random);
+	for (guarded *each : wanted)
+		if (each->lock.locking_ctx() == ctx.get())
+			each->lock.unlock();
+	return n;
+}
+
+// ---- The kernel's three ----------------------------------------------------------------------------------------------
+
+TEST_P(ww_stress, inorder)
+{
+	make_locks(16);
+	start(4, [this](std::minstd_rand &random) {
+		list wanted = some(random, guardeds.size());
+		unsigned long n = 0;
+		for (unsigned i = 0; i < rounds(200000); i++) {
+			ww_acquire_ctx ctx(cls);
+			EXPECT_EQ(lock_all(ctx, wanted, false), 0);
+			for (guarded *each : wanted)
+				each->count++;
+			n += wanted.size();
+			ctx.unlock_all();
+		}
+		return n;
+	});
+	go();
+	finish();
+}
+
+TEST_P(ww_stress, reorder)
+{
+	make_locks(16);
+	start(4, [this](std::minstd_rand &random) {
+		list wanted = some(random, guardeds.size());
+		unsigned long n = 0;
+		for (unsigned i = 0; i < rounds(200000); i++) {
+			ww_acquire_ctx ctx(cls);
+			EXPECT_EQ(lock_all(ctx, wanted, true), 0);
+			for (guarded *each : wanted)
+				each->count++;
+			n += wanted.size();
+			ctx.unlock_all();
+		}
+		return n;
+	});
+	go();
+	finish();
+}
+
+TEST_P(ww_stress, one)
+{
+	make_locks(64);
+	start(6, [this](std::minstd_rand &random) {
+		ww_acquire_ctx ctx(cls);
+		unsigned long n = 0;
+		for (unsigned i = 0; i < rounds(2000000); i++, n++) {
+			guarded &any = guardeds[random() % guardeds.size()];
+			EXPECT_EQ(any.lock.lock(random() % 2 ? &ctx : nullptr), 0);
+			any.count++;
+			any.lock.unlock();
+		}
+		return n;
+	});
+	go();
+	finish();
+}
+
+// ---- And more --------------------------------------------------------------------------------------------------------
+
+// Two threads and one lock: nobody else would come and wake who was forgotten.
+TEST_P(ww_stress, ping_pong)
+{
+	make_locks(1);
+	start(2, [this](std::minstd_rand &random) {
+		ww_acquire_ctx ctx(cls);
+		unsigned long n = 0;
+		for (unsigned i = 0; i < rounds(6000000); i++, n++) {
+			bool plain = random() % 4 == 0;
+			EXPECT_EQ(guardeds[0].lock.lock(plain ? nullptr : &ctx), 0);
+			guardeds[0].count++;
+			if (plain || random() % 2)
+				guardeds[0].lock.unlock();
+			else
+				ctx.unlock_all();
+		}
+		return n;
+	});
+	go();
+	finish();
+}
+
+// The same, with two locks in either order.
+TEST_P(ww_stress, abba)
+{
+	make_locks(2);
+	start(2, [this](std::minstd_rand &random) {
+		unsigned long n = 0;
+		for (unsigned i = 0; i < rounds(2000000); i++) {
+			ww_acquire_ctx ctx(cls);
+			list wanted = some(random, 2);
+			EXPECT_EQ(lock_all(ctx, wanted, false), 0);
+			for (guarded *each : wanted)
+				each->count++;
+			n += 2;
+			ctx.unlock_all();
+		}
+		return n;
+	});
+	go();
+	finish();
+}
+
+TEST_P(ww_stress, all_calls)
+{
+	make_locks(5);
+	start(6, [this](std::minstd_rand &random) {
+		unsigned long n = 0;
+		for (unsigned i = 0; i < rounds(400000); i++)
+			n += use_somehow(random, {});
+		return n;
+	});
+	go();
+	finish();
+}
+
+// All calls, while signals come in and time runs out.
+TEST_P(ww_stress, cancel_storm)
+{
+	make_locks(4);
+	start(5, [this](std::minstd_rand &random) {
+		unsigned long n = 0;
+		for (unsigned i = 0; i < rounds(400000); i++) {
+			wait_request request;
+			if (random() % 2)
+				request.mode = RESV_PARK_INTERRUPTIBLE;
+			if (random() % 3 == 0)
+				request.timeout_ns = random() % 50 * microsecond;
+			n += use_somehow(random, request);
+		}
+		return n;
+	});
+	go();
+	for (bool busy = true; busy;) {
+		busy = false;
+		for (auto &each : actors) {
+			each->interrupt();
+			busy = busy || each->busy();
+		}
+		std::this_thread::yield();
+	}
+	finish();
+}
+
+TEST_P(ww_stress, observers)
+{
+	make_locks(1);
+	std::atomic<bool> stop = false;
+	ww_mutex &lock = guardeds[0].lock;
+
+	start(3, [&](std::minstd_rand &random) {
+		while (!stop)
+			EXPECT_EQ(lock.wait_for_unlock(nullptr, {}), 0);
+		return random() * 0;
+	});
+	start(2, [&](std::minstd_rand &) {
+		unsigned long n = 0;
+		for (; n < rounds(1000000); n++) {
+			ww_acquire_ctx ctx(cls);
+			EXPECT_EQ(lock.lock(&ctx), 0);
+			guardeds[0].count++;
+			lock.unlock();
+		}
+		return n;
+	});
+	go();
+	actors[3]->finish();
+	actors[4]->finish();
+	stop = true;
+	finish();
+}
+
+} // namespace
+} // namespace resv::test
