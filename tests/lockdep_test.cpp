@@ -1,0 +1,606 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+//
+// What the locks tell the annotator, and in which order. With PROVE_LOCKING the recorder keeps it; without, there is
+// nobody to tell.
+
+#include "helpers.hpp"
+
+#include <lockdep/recorder.hpp>
+
+#include <resv/resv.h>
+
+#include <set>
+#include <string_view>
+
+namespace resv::test {
+namespace {
+
+#if RESV_PROVE_LOCKING
+
+// Code that annotations must name as their place is kept in a section of its own, whose bounds the linker gives.
+#define LOCKDEP_PLACE [[gnu::noinline, gnu::section("resv_lockdep_test")]]
+extern "C" const char __start_resv_lockdep_test[], __stop_resv_lockdep_test[];
+
+using lockdep::event;
+namespace recorder = lockdep::recorder;
+
+constexpr auto acquire = event::kind::acquire;
+constexpr auto release = event::kind::release;
+constexpr auto sync = event::kind::sync;
+
+constexpr const char *lock_name = "wait_die_mutex";
+constexpr const char *ctx_name = "wait_die_acquire";
+
+/// An annotation, without its place and task.
+struct note {
+	event::kind what;
+	const char *name; // the class's, which is a static string
+	bool trylock = false;
+	const char *nest = nullptr;
+
+	bool operator==(const note &other) const
+	{
+		auto same = [](const char *a, const char *b) {
+			return std::string_view(a ? a : "") == (b ? b : "");
+		};
+		return what == other.what && same(name, other.name) && trylock == other.trylock &&
+		       same(nest, other.nest);
+	}
+};
+
+void PrintTo(const note &n, std::ostream *out)
+{
+	*out << (n.what == acquire   ? "acquire "
+		 : n.what == release ? "release "
+				     : "sync ")
+	     << n.name << (n.trylock ? " try" : "") << (n.nest ? " nest " : "") << (n.nest ? n.nest : "");
+}
+
+// What a blocking lock with a context records, and the other operations.
+constexpr note may_wait{sync, lock_name, false, ctx_name};
+constexpr note may_wait_alone{sync, lock_name};
+constexpr note taken{acquire, lock_name, true, ctx_name};
+constexpr note taken_alone{acquire, lock_name, true};
+constexpr note dropped{release, lock_name};
+
+using notes = std::vector<note>;
+
+class lockdep_recorded : public fixture {
+protected:
+	lockdep_recorded() { recorder::reset(); }
+
+	/// What was recorded since the last call, of all tasks.
+	std::vector<event> take_events()
+	{
+		std::vector<event> events;
+		EXPECT_LE(recorder::count(), recorder::capacity);
+		for (unsigned i = 0; i < recorder::count(); i++)
+			events.push_back(recorder::at(i));
+		recorder::reset();
+		return events;
+	}
+
+	/// The same, as notes, of one task.
+	notes take_notes(resv_port_task task = resv_port_current())
+	{
+		notes result;
+		for (const event &e : take_events())
+			if (e.task == task)
+				result.push_back({e.what, e.map->name(), e.trylock,
+						  e.nest ? e.nest->name() : nullptr});
+		return result;
+	}
+
+	void forget() { recorder::reset(); }
+
+	ww_class &cls = wait_die;
+	ww_mutex lock{cls}, other{cls};
+};
+
+// ---- Contexts ------------------------------------------------------------------------------------------------------
+
+// The recorder refers to maps, so that the storage of a context has to outlive the context here.
+
+TEST_F(lockdep_recorded, context_is_held_from_begin_to_end)
+{
+	std::optional<ww_acquire_ctx> ctx;
+
+	ctx.emplace(cls);
+	EXPECT_EQ(take_notes(), (notes{{acquire, ctx_name}}));
+	ctx->done();
+	ctx->abandon();
+	EXPECT_EQ(take_notes(), notes{});
+	ctx.reset();
+	EXPECT_EQ(take_notes(), (notes{{release, ctx_name}}));
+}
+
+TEST_F(lockdep_recorded, locks_nest_in_their_own_context)
+{
+	calm_ctx first(cls), second(cls);
+
+	forget();
+	ASSERT_EQ(lock.lock(&first), 0);
+	ASSERT_TRUE(other.trylock(&second));
+	auto events = take_events();
+	lock.unlock();
+	other.unlock();
+	ASSERT_EQ(events.size(), 3u);
+	EXPECT_NE(events[0].nest, nullptr);
+	EXPECT_EQ(events[0].nest, events[1].nest);
+	EXPECT_NE(events[2].nest, events[1].nest); // by address: an instance, not a class
+	EXPECT_GE(reinterpret_cast<const char *>(events[0].nest), reinterpret_cast<const char *>(&first));
+	EXPECT_LT(reinterpret_cast<const char *>(events[0].nest), reinterpret_cast<const char *>(&first + 1));
+	EXPECT_EQ(events[0].map, events[1].map);
+	EXPECT_NE(events[0].map, events[2].map);
+	EXPECT_EQ(events[0].map->key(), events[2].map->key());
+}
+
+TEST_F(lockdep_recorded, context_ended_while_holding_releases_first)
+{
+	std::optional<calm_ctx> ctx;
+
+	ctx.emplace(cls);
+	ASSERT_EQ(lock.lock(&*ctx), 0);
+	ASSERT_TRUE(other.trylock(&*ctx));
+	forget();
+	ctx.reset();
+	EXPECT_EQ(take_notes(), (notes{dropped, dropped, {release, ctx_name}}));
+	EXPECT_EQ(take_report_kinds(), std::vector{RESV_REPORT_FINI_HOLDING});
+}
+
+TEST_F(lockdep_recorded, classes_are_told_apart)
+{
+	ww_mutex foreign(wound_wait);
+	calm_ctx ctx(wound_wait);
+
+	forget();
+	ASSERT_EQ(foreign.lock(&ctx), 0);
+	ASSERT_EQ(lock.lock(nullptr), 0);
+	auto events = take_events();
+	foreign.unlock();
+	lock.unlock();
+	ASSERT_EQ(events.size(), 4u);
+	EXPECT_STREQ(events[0].map->name(), "wound_wait_mutex");
+	EXPECT_STREQ(events[0].nest->name(), "wound_wait_acquire");
+	EXPECT_NE(events[0].map->key(), events[2].map->key());
+	EXPECT_NE(events[0].map->key(), events[0].nest->key());
+}
+
+// ---- Locks: the wait that might have been, then the lock ----------------------------------------------------------------
+
+TEST_F(lockdep_recorded, blocking_lock_records_the_wait_although_nobody_contends)
+{
+	calm_ctx ctx(cls);
+
+	forget();
+	ASSERT_EQ(lock.lock(&ctx), 0);
+	EXPECT_EQ(take_notes(), (notes{may_wait, taken}));
+	lock.unlock();
+	EXPECT_EQ(take_notes(), (notes{dropped}));
+	ASSERT_EQ(lock.lock(&ctx, interruptible), 0);
+	EXPECT_EQ(take_notes(), (notes{may_wait, taken}));
+	lock.unlock();
+	ASSERT_EQ(lock.lock(nullptr), 0);
+	lock.unlock();
+	ASSERT_EQ(lock.lock(nullptr, for_at_most(0)), 0);
+	lock.unlock();
+	EXPECT_EQ(take_notes(), (notes{dropped, may_wait_alone, taken_alone, dropped, may_wait_alone,
+				       taken_alone, dropped}));
+}
+
+TEST_F(lockdep_recorded, blocking_lock_records_the_wait_before_it_waits)
+{
+	party holder(cls), waiter(cls);
+
+	ASSERT_EQ(holder.lock(lock), 0);
+	forget();
+	waiter.start_lock(lock);
+	ASSERT_TRUE(waits(lock));
+	EXPECT_EQ(take_notes(waiter.task()), (notes{may_wait}));
+	holder.unlock_all();
+	ASSERT_EQ(waiter.finish(), 0);
+	EXPECT_EQ(take_notes(waiter.task()), (notes{taken}));
+	waiter.unlock_all();
+}
+
+TEST_F(lockdep_recorded, each_nested_lock_records_its_wait)
+{
+	calm_ctx ctx(cls);
+
+	forget();
+	ASSERT_EQ(lock.lock(&ctx), 0);
+	ASSERT_EQ(other.lock(&ctx), 0);
+	auto events = take_events();
+	ASSERT_EQ(events.size(), 4u);
+	EXPECT_EQ(events[2].what, sync);
+	EXPECT_EQ(events[2].map, events[3].map);
+	EXPECT_NE(events[2].map, events[0].map);
+	ctx.unlock_all();
+}
+
+TEST_F(lockdep_recorded, lock_that_fails_records_the_wait_only)
+{
+	party elder(cls);
+	calm_ctx ctx(cls);
+
+	age(elder);
+	ASSERT_EQ(elder.lock(lock), 0);
+	ASSERT_EQ(other.lock(&ctx), 0);
+	forget();
+	EXPECT_EQ(lock.lock(&ctx), -EDEADLK);
+	EXPECT_EQ(take_notes(), (notes{may_wait}));
+	ctx.unlock_all();
+	forget();
+
+	resv_host_interrupt(resv_port_current());
+	EXPECT_EQ(lock.lock_slow(&ctx, interruptible), -EINTR);
+	EXPECT_EQ(take_notes(), (notes{may_wait}));
+	EXPECT_EQ(lock.lock_slow(&ctx, for_at_most(0)), -ETIME);
+	EXPECT_EQ(take_notes(), (notes{may_wait}));
+	resv_host_interrupt(resv_port_current());
+	EXPECT_EQ(lock.lock(nullptr, interruptible), -EINTR);
+	EXPECT_EQ(take_notes(), (notes{may_wait_alone}));
+
+	elder.unlock_all();
+	forget();
+	lock.lock_slow(&ctx);
+	EXPECT_EQ(take_notes(), (notes{may_wait, taken}));
+	lock.unlock();
+}
+
+// Such a task waits for nobody.
+TEST_F(lockdep_recorded, duplicate_and_refused_locks_record_nothing)
+{
+	calm_ctx ctx(cls);
+	ww_mutex foreign(wound_wait);
+
+	ASSERT_EQ(lock.lock(&ctx), 0);
+	forget();
+	EXPECT_EQ(lock.lock(&ctx), -EALREADY);
+	EXPECT_EQ(foreign.lock(&ctx), -EINVAL);
+	EXPECT_EQ(foreign.wait_for_unlock(&ctx, {}), -EINVAL);
+	EXPECT_FALSE(foreign.trylock(&ctx));
+	EXPECT_EQ(take_notes(), notes{});
+	EXPECT_EQ(take_reports().size(), 3u);
+	lock.unlock();
+}
+
+TEST_F(lockdep_recorded, trylock_records_no_wait)
+{
+	party holder(cls);
+	calm_ctx ctx(cls);
+
+	forget();
+	ASSERT_TRUE(lock.trylock(&ctx));
+	EXPECT_EQ(take_notes(), (notes{taken}));
+	EXPECT_FALSE(lock.trylock(&ctx));
+	EXPECT_FALSE(lock.trylock(nullptr));
+	EXPECT_EQ(take_notes(), notes{});
+	lock.unlock();
+	ASSERT_TRUE(lock.trylock(nullptr));
+	lock.unlock();
+	EXPECT_EQ(take_notes(), (notes{dropped, taken_alone, dropped}));
+	ASSERT_TRUE(holder.trylock(lock));
+	forget();
+	EXPECT_FALSE(lock.trylock(&ctx));
+	EXPECT_EQ(take_notes(), notes{});
+}
+
+TEST_F(lockdep_recorded, unlock_all_releases_each)
+{
+	calm_ctx ctx(cls);
+	std::deque<ww_mutex> many;
+
+	for (unsigned i = 0; i < ww_acquire_ctx::release_batch + 5; i++)
+		ASSERT_TRUE(many.emplace_back(cls).trylock(&ctx));
+	forget();
+	ctx.unlock_all();
+	auto events = take_events();
+	std::set<const lockdep_map *> maps;
+	EXPECT_EQ(events.size(), many.size());
+	for (const event &e : events) {
+		EXPECT_EQ(e.what, release);
+		EXPECT_EQ(e.task, resv_port_current());
+		maps.insert(e.map);
+	}
+	EXPECT_EQ(maps.size(), many.size());
+	ctx.unlock_all();
+	EXPECT_EQ(take_notes(), notes{});
+}
+
+TEST_F(lockdep_recorded, refused_unlock_releases_nothing)
+{
+	party holder(cls);
+
+	ASSERT_EQ(holder.lock(other), 0);
+	forget();
+	lock.unlock();
+	other.unlock();
+	EXPECT_EQ(take_notes(), notes{});
+	EXPECT_EQ(take_reports().size(), 2u);
+}
+
+// An injected -EDEADLK looks as one that contention caused: the lock was not had at all.
+TEST_F(lockdep_recorded, injected_error_records_the_wait_only)
+{
+	if constexpr (config::debug_ww_slowpath) {
+		ww_acquire_ctx ctx(cls);
+		ASSERT_EQ(lock.lock(&ctx), 0);
+		for (int rc = 0; rc == 0;) {
+			forget();
+			rc = other.lock(&ctx);
+			EXPECT_EQ(take_notes(), rc == 0 ? (notes{may_wait, taken}) : (notes{may_wait}));
+			if (rc == 0)
+				other.unlock();
+		}
+		ctx.unlock_all();
+	}
+}
+
+// ---- Waiting for an unreserve ---------------------------------------------------------------------------------------
+
+// Not nested in the context: whatever that holds, the wait is for somebody who may want it.
+TEST_F(lockdep_recorded, wait_for_unlock_records_one_wait_although_nobody_contends)
+{
+	party holder(cls), waiter(cls);
+	calm_ctx ctx(cls);
+
+	forget();
+	EXPECT_EQ(lock.wait_for_unlock(&ctx, {}), 0);
+	EXPECT_EQ(take_notes(), (notes{may_wait_alone}));
+	EXPECT_EQ(lock.wait_for_unlock(nullptr, interruptible), 0);
+	EXPECT_EQ(take_notes(), (notes{may_wait_alone}));
+
+	ASSERT_EQ(holder.lock(lock), 0);
+	forget();
+	EXPECT_EQ(lock.wait_for_unlock(&ctx, for_at_most(0)), -ETIME);
+	EXPECT_EQ(take_notes(), (notes{may_wait_alone}));
+	waiter.start([&] { return lock.wait_for_unlock(&waiter.ctx(), {}); });
+	ASSERT_TRUE(waits(lock));
+	EXPECT_EQ(take_notes(waiter.task()), (notes{may_wait_alone})); // before it waits
+	holder.unlock_all();
+	EXPECT_EQ(waiter.finish(), 0);
+	EXPECT_EQ(take_notes(waiter.task()), notes{});
+}
+
+// ---- The same through reservations, transactions, and C -----------------------------------------------------------------
+
+constexpr note reservation_may_wait{sync, "reservation_ww_class_mutex", false,
+				    "reservation_ww_class_acquire"};
+constexpr note reserved{acquire, "reservation_ww_class_mutex", true, "reservation_ww_class_acquire"};
+constexpr note unreserved{release, "reservation_ww_class_mutex"};
+constexpr note context_opened{acquire, "reservation_ww_class_acquire"};
+constexpr note context_ended{release, "reservation_ww_class_acquire"};
+
+TEST_F(lockdep_recorded, reservation)
+{
+	reservation_object object;
+	calm_ctx ctx(reservation_class);
+
+	forget();
+	ASSERT_EQ(object.reserve(&ctx), 0);
+	object.unreserve();
+	EXPECT_EQ(take_notes(), (notes{reservation_may_wait, reserved, unreserved}));
+	ASSERT_TRUE(object.try_reserve(&ctx));
+	object.unreserve();
+	EXPECT_EQ(take_notes(), (notes{reserved, unreserved}));
+	EXPECT_EQ(object.wait_for_unreserve(&ctx), 0);
+	EXPECT_EQ(take_notes(), (notes{{sync, "reservation_ww_class_mutex"}}));
+}
+
+TEST_F(lockdep_recorded, transaction)
+{
+	reservation_object objects[2], tried;
+	std::optional<class transaction> t;
+
+	t.emplace();
+	outlast_injection(t->context());
+	forget();
+	ASSERT_EQ(t->reserve(objects), 0);
+	ASSERT_TRUE(t->try_reserve(tried));
+	EXPECT_EQ(take_notes(),
+		  (notes{reservation_may_wait, reserved, reservation_may_wait, reserved, reserved}));
+	t.reset();
+	EXPECT_EQ(take_notes(), (notes{unreserved, unreserved, unreserved, context_ended}));
+}
+
+TEST_F(lockdep_recorded, c_reservation)
+{
+	resv_object object;
+	resv_ww_acquire_ctx ctx;
+
+	resv_init(&object);
+	resv_ww_acquire_init(&ctx, &resv_reservation_ww_class);
+	ASSERT_EQ(resv_lock(&object, &ctx), 0);
+	resv_unlock(&object);
+	ASSERT_TRUE(resv_trylock(&object, &ctx));
+	resv_unlock(&object);
+	EXPECT_EQ(resv_wait_for_unreserve(&object, nullptr, true), 0);
+	resv_ww_acquire_fini(&ctx);
+	resv_fini(&object);
+	EXPECT_EQ(take_notes(), (notes{context_opened,
+				       reservation_may_wait,
+				       reserved,
+				       unreserved,
+				       reserved,
+				       unreserved,
+				       {sync, "reservation_ww_class_mutex"},
+				       context_ended}));
+}
+
+// ---- A driver's own locks, by the C functions ------------------------------------------------------------------------------
+
+resv_lock_class_key driver_key, ring_key;
+
+class lockdep_c : public lockdep_recorded {
+protected:
+	lockdep_c()
+	{
+		resv_lockdep_init_map(&driver, "driver", &driver_key, 0);
+		resv_lockdep_init_map(&ring, "ring", &ring_key, 3);
+	}
+
+	static const void *address(const lockdep_map *map) { return map; }
+
+	resv_lockdep_map driver, ring;
+};
+
+TEST_F(lockdep_c, acquire_and_release)
+{
+	resv_lockdep_acquire(&driver, 0, 0, 0, 1, nullptr, 0x1000);
+	resv_lockdep_acquire(&ring, 0, 1, 2, 1, &driver, 0x2000);
+	resv_lockdep_release(&ring, 0x3000);
+	resv_lockdep_release(&driver, 0x4000);
+	auto events = take_events();
+	ASSERT_EQ(events.size(), 4u);
+
+	EXPECT_EQ(events[0].what, acquire);
+	EXPECT_EQ(address(events[0].map), &driver);
+	EXPECT_EQ(address(events[0].nest), nullptr);
+	EXPECT_FALSE(events[0].trylock);
+	EXPECT_EQ(events[0].read, lock_read::exclusive);
+	EXPECT_EQ(events[0].where, 0x1000u);
+	EXPECT_EQ(events[0].task, resv_port_current());
+
+	EXPECT_EQ(events[1].what, acquire);
+	EXPECT_EQ(address(events[1].map), &ring);
+	EXPECT_EQ(address(events[1].nest), &driver);
+	EXPECT_TRUE(events[1].trylock);
+	EXPECT_EQ(events[1].read, lock_read::recursive);
+	EXPECT_EQ(events[1].where, 0x2000u);
+
+	EXPECT_EQ(events[2].what, release);
+	EXPECT_EQ(address(events[2].map), &ring);
+	EXPECT_EQ(events[2].where, 0x3000u);
+	EXPECT_EQ(events[3].what, release);
+	EXPECT_EQ(address(events[3].map), &driver);
+}
+
+TEST_F(lockdep_c, sync)
+{
+	resv_lockdep_sync(&driver, 0, 1, 1, &ring, 0x1000);
+	resv_lockdep_sync(&ring, 0, 0, 1, nullptr, 0x2000);
+	auto events = take_events();
+	ASSERT_EQ(events.size(), 2u);
+	EXPECT_EQ(events[0].what, event::kind::sync);
+	EXPECT_EQ(address(events[0].map), &driver);
+	EXPECT_EQ(address(events[0].nest), &ring);
+	EXPECT_FALSE(events[0].trylock);
+	EXPECT_EQ(events[0].read, lock_read::shared);
+	EXPECT_EQ(events[0].where, 0x1000u);
+	EXPECT_EQ(address(events[1].nest), nullptr);
+	EXPECT_EQ(events[1].read, lock_read::exclusive);
+}
+
+TEST_F(lockdep_c, map_is_its_name_and_its_class)
+{
+	resv_lockdep_acquire(&driver, 0, 0, 0, 1, nullptr, 0);
+	resv_lockdep_acquire(&ring, 0, 0, 0, 1, nullptr, 0);
+	auto events = take_events();
+	ASSERT_EQ(events.size(), 2u);
+	EXPECT_STREQ(events[0].map->name(), "driver");
+	EXPECT_STREQ(events[1].map->name(), "ring");
+	EXPECT_EQ(events[0].map->key(), &driver_key.subclass[0]);
+	EXPECT_EQ(events[1].map->key(), &ring_key.subclass[3]);
+}
+
+// ---- The place -------------------------------------------------------------------------------------------------------
+
+bool is_here(const event &e)
+{
+	return e.where > reinterpret_cast<uintptr_t>(__start_resv_lockdep_test) &&
+	       e.where <= reinterpret_cast<uintptr_t>(__stop_resv_lockdep_test);
+}
+
+LOCKDEP_PLACE int use_lock(ww_mutex &lock, ww_acquire_ctx *ctx)
+{
+	int failures = lock.lock(ctx);
+	lock.unlock();
+	failures += lock.lock(ctx, interruptible);
+	lock.unlock();
+	failures += lock.trylock(ctx) ? 0 : 1;
+	lock.unlock();
+	failures += lock.wait_for_unlock(ctx, {});
+	return failures;
+}
+
+LOCKDEP_PLACE int use_object(reservation_object &object, ww_acquire_ctx *ctx)
+{
+	int failures = object.reserve(ctx);
+	object.unreserve();
+	failures += object.try_reserve(ctx) ? 0 : 1;
+	object.unreserve();
+	failures += object.wait_for_unreserve(ctx);
+	return failures;
+}
+
+LOCKDEP_PLACE int use_all(ww_mutex &lock, ww_mutex &other)
+{
+	ww_acquire_ctx ctx(wait_die);
+	int failures = lock.lock(&ctx) + (other.trylock(&ctx) ? 0 : 1);
+	ctx.unlock_all();
+	return failures;
+}
+
+TEST_F(lockdep_recorded, place_is_the_callers)
+{
+	reservation_object object(cls);
+	calm_ctx ctx(cls);
+
+	forget();
+	EXPECT_EQ(use_lock(lock, &ctx), 0);
+	EXPECT_EQ(use_object(object, &ctx), 0);
+	EXPECT_EQ(use_all(lock, other), 0);
+	auto events = take_events();
+	EXPECT_EQ(events.size(), 9u + 6u + 7u);
+	for (size_t i = 0; i < events.size(); i++) {
+#ifdef __OPTIMIZE__ // otherwise the functions of the headers are callers themselves
+		EXPECT_TRUE(is_here(events[i])) << i;
+#endif
+		EXPECT_NE(events[i].where, 0u) << i;
+	}
+}
+
+// ---- The recorder ----------------------------------------------------------------------------------------------------
+
+TEST_F(lockdep_c, recorder_keeps_the_first_and_counts_the_rest)
+{
+	for (unsigned i = 0; i < recorder::capacity + 10; i++)
+		resv_lockdep_release(&driver, i);
+	EXPECT_EQ(recorder::count(), recorder::capacity + 10);
+	EXPECT_EQ(recorder::at(0).where, 0u);
+	EXPECT_EQ(recorder::at(recorder::capacity - 1).where, recorder::capacity - 1);
+	recorder::reset();
+	EXPECT_EQ(recorder::count(), 0u);
+	resv_lockdep_release(&ring, 0x77);
+	EXPECT_EQ(recorder::count(), 1u);
+	EXPECT_EQ(recorder::at(0).where, 0x77u);
+	forget();
+}
+
+#else
+
+TEST(lockdep_absent, costs_nothing)
+{
+	EXPECT_TRUE(std::is_empty_v<lockdep_map>);
+	EXPECT_TRUE(std::is_empty_v<ww_class_keys>);
+	EXPECT_EQ(sizeof(resv_lockdep_map), 0u);
+	EXPECT_EQ(sizeof(resv_lock_class_key), 0u);
+}
+
+// A driver's annotations are there in every build, and do nothing in this one.
+TEST(lockdep_absent, c_functions_do_nothing)
+{
+	resv_lock_class_key key;
+	resv_lockdep_map map;
+
+	resv_lockdep_init_map(&map, "driver", &key, 0);
+	resv_lockdep_acquire(&map, 0, 0, 0, 1, nullptr, 0x1000);
+	resv_lockdep_sync(&map, 0, 0, 1, nullptr, 0x1000);
+	resv_lockdep_release(&map, 0x1000);
+}
+
+#endif
+
+} // namespace
+} // namespace resv::test
