@@ -811,6 +811,25 @@ TEST_P(transaction_contended, interrupted_while_it_waits_for_the_contended)
 	}
 }
 
+TEST_P(transaction_contended, wait_that_ends_early_with_something_prelocked)
+{
+	calm_transaction t(cls, for_at_most(millisecond));
+	party younger(cls);
+
+	elder_takes(a);
+	ASSERT_TRUE(younger.trylock(lock_of(c)));
+	ASSERT_TRUE(t.next_pass());
+	ASSERT_EQ(t.reserve_one(b), 0);
+	elder_wants(b);
+	EXPECT_EQ(t.reserve_one(a), -EDEADLK);
+	EXPECT_EQ(elder.finish(), 0);
+	ASSERT_TRUE(t.next_pass());
+	EXPECT_EQ(t.reserve(std::array{&c, &b}), -ETIME); // holds a by now, and waits as the older one
+	EXPECT_FALSE(a.is_reserved());
+	EXPECT_EQ(t.size(), 0u);
+	EXPECT_FALSE(t.is_contended());
+}
+
 // In one call of reserve(), whatever the error was: nothing is held, and the transaction may be used again.
 TEST_P(transaction_contended, usable_after_an_error)
 {
