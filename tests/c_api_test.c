@@ -13,10 +13,10 @@
 
 #define TEXT2(x) #x
 #define TEXT(x)  TEXT2(x)
-#define CHECK(condition)                                                                                             \
-	do {                                                                                                         \
-		if (!(condition))                                                                                    \
-			return __FILE__ ":" TEXT(__LINE__) ": " #condition;                                          \
+#define CHECK(condition)                                                    \
+	do {                                                                \
+		if (!(condition))                                           \
+			return __FILE__ ":" TEXT(__LINE__) ": " #condition; \
 	} while (0)
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -360,7 +360,7 @@ const char *c_api_exec_locks_one_after_another(void)
 	for (i = 0; i < COUNT(objs); i++)
 		resv_init(&objs[i]);
 	resv_exec_init(&exec, 0);
-	resv_exec_until_all_locked(&exec) {
+	resv_exec_until_all_locked (&exec) {
 		for (i = 0; i < COUNT(objs); i++) {
 			int err = resv_exec_lock_obj(&exec, &objs[i]);
 
@@ -372,7 +372,7 @@ const char *c_api_exec_locks_one_after_another(void)
 		CHECK(resv_is_locked(&objs[i]));
 	resv_exec_unlock_obj(&exec, &objs[3]);
 	CHECK(!resv_is_locked(&objs[3]));
-	resv_exec_for_each_locked_object(&exec, i, obj) {
+	resv_exec_for_each_locked_object (&exec, i, obj) {
 		CHECK(resv_is_locked(obj));
 		CHECK(obj != &objs[3]);
 	}
@@ -390,14 +390,14 @@ const char *c_api_exec_duplicates(void)
 
 	resv_init(&obj);
 	resv_exec_init(&exec, 0);
-	resv_exec_until_all_locked(&exec) {
+	resv_exec_until_all_locked (&exec) {
 		CHECK(resv_exec_lock_obj(&exec, &obj) == 0);
 		CHECK(resv_exec_lock_obj(&exec, &obj) == -EALREADY);
 	}
 	resv_exec_fini(&exec);
 
 	resv_exec_init(&exec, RESV_EXEC_IGNORE_DUPLICATES);
-	resv_exec_until_all_locked(&exec) {
+	resv_exec_until_all_locked (&exec) {
 		CHECK(resv_exec_lock_obj(&exec, &obj) == 0);
 		CHECK(resv_exec_lock_obj(&exec, &obj) == 0);
 	}
@@ -417,7 +417,7 @@ const char *c_api_exec_meets_contention(void)
 	resv_init(&theirs);
 	CHECK(holder_start(&other));
 	resv_exec_init(&exec, 0);
-	resv_exec_until_all_locked(&exec) {
+	resv_exec_until_all_locked (&exec) {
 		if (++passes == 2)
 			holder_let_go(&other);
 		for (;;) { /* retry leaves inner loops, too */
@@ -447,7 +447,7 @@ const char *c_api_exec_error_leaves_nothing_reserved(void)
 	resv_init(&theirs);
 	CHECK(holder_start(&other));
 	resv_exec_init(&exec, RESV_EXEC_INTERRUPTIBLE_WAIT);
-	resv_exec_until_all_locked(&exec) {
+	resv_exec_until_all_locked (&exec) {
 		err = resv_exec_lock_obj(&exec, &mine);
 		resv_exec_retry_on_contention(&exec);
 		if (err)
@@ -484,7 +484,7 @@ const char *c_api_exec_reserve(void)
 	CHECK(resv_exec_reserve(&exec, set, 0, 0) == 0);
 	CHECK(resv_exec_reserve(&exec, set, COUNT(set), 0) == 0);
 	i = 0;
-	resv_exec_for_each_locked_object(&exec, i, obj)
+	resv_exec_for_each_locked_object (&exec, i, obj)
 		CHECK(resv_is_locked(obj));
 	CHECK(i == COUNT(objs));
 	resv_exec_fini(&exec);

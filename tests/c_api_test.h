@@ -6,25 +6,25 @@
 #ifndef C_API_TEST_H
 #define C_API_TEST_H
 
-#define C_API_SCENARIOS(X)                                                                                           \
-	X(classes_are_static)                                                                                        \
-	X(structs_are_small)                                                                                         \
-	X(lock_and_unlock)                                                                                           \
-	X(lock_without_context)                                                                                      \
-	X(trylock)                                                                                                   \
-	X(duplicate)                                                                                                 \
-	X(unlock_all)                                                                                                \
-	X(back_off_and_lock_slow)                                                                                    \
-	X(abandon)                                                                                                   \
-	X(signals_end_waits)                                                                                         \
-	X(timeout)                                                                                                   \
-	X(reservation)                                                                                               \
-	X(wait_for_unreserve)                                                                                        \
-	X(exec_locks_one_after_another)                                                                              \
-	X(exec_duplicates)                                                                                           \
-	X(exec_meets_contention)                                                                                     \
-	X(exec_error_leaves_nothing_reserved)                                                                        \
-	X(exec_reserve)                                                                                              \
+#define C_API_SCENARIOS(X)                    \
+	X(classes_are_static)                 \
+	X(structs_are_small)                  \
+	X(lock_and_unlock)                    \
+	X(lock_without_context)               \
+	X(trylock)                            \
+	X(duplicate)                          \
+	X(unlock_all)                         \
+	X(back_off_and_lock_slow)             \
+	X(abandon)                            \
+	X(signals_end_waits)                  \
+	X(timeout)                            \
+	X(reservation)                        \
+	X(wait_for_unreserve)                 \
+	X(exec_locks_one_after_another)       \
+	X(exec_duplicates)                    \
+	X(exec_meets_contention)              \
+	X(exec_error_leaves_nothing_reserved) \
+	X(exec_reserve)                       \
 	X(lockdep_calls)
 
 #ifdef __cplusplus

@@ -389,14 +389,17 @@ protected:
 		});
 		waiter.start([&] {
 			std::minstd_rand random(2);
+			int looked = 0;
 			for (unsigned round = 1; round <= last; round++) {
 				for (unsigned turn = 0; held != round; turn++)
 					resv_port_relax(turn);
+				// Looks at the locks, so that the unlocker's stores have to wait for their cache lines.
 				for (unsigned long delay = random() % 64; delay != 0; delay--)
-					resv_port_relax(0);
+					looked += m[0].is_locked() + m[1].is_locked();
 				wait();
 				over = round;
 			}
+			return looked;
 		});
 		unlocker.finish();
 		waiter.finish();

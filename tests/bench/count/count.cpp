@@ -75,7 +75,8 @@ extern "C" {
 
 int main() RESV_NO_ANALYSIS
 {
-	ww_acquire_ctx ctx(cls); // the first call of the port makes the task's record, which is not to be counted
+	ww_acquire_ctx ctx(
+		cls); // the first call of the port makes the task's record, which is not to be counted
 	count_lock_unlock(&ctx);
 	count_lock_unlock_without_context();
 	count_trylock_takes(&ctx);
