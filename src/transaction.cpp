@@ -47,6 +47,20 @@ int transaction::reserve_after_contention(reservation_object &object) RESV_NO_AN
 	return err;
 }
 
+bool transaction::try_after_contention(reservation_object &object) RESV_NO_ANALYSIS
+{
+	if (!prelocked_) {
+		if (!resuming_->try_reserve(&ctx_))
+			return false;
+		prelocked_ = true;
+	}
+	if (&object == resuming_) {
+		asked_for();
+		return true;
+	}
+	return object.try_reserve(&ctx_);
+}
+
 void transaction::asked_for()
 {
 	resuming_ = nullptr;

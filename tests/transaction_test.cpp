@@ -735,6 +735,55 @@ TEST_P(transaction_contended, ended_after_contention)
 	EXPECT_EQ(elder.finish(), 0);
 }
 
+// A pass that begins with try_reserve() owes the contended object a visit like any other.
+TEST_P(transaction_contended, try_reserve_first)
+{
+	calm_transaction t(cls);
+
+	elder_takes(a);
+	ASSERT_TRUE(t.next_pass());
+	ASSERT_EQ(t.reserve_one(b), 0);
+	elder_wants_and_keeps(b);
+	EXPECT_EQ(t.reserve_one(a), -EDEADLK);
+	EXPECT_EQ(elder.finish(), 0);
+
+	ASSERT_TRUE(t.next_pass());
+	EXPECT_FALSE(t.try_reserve(c)); // not before the contended one, which is held
+	EXPECT_FALSE(t.try_reserve(a));
+	EXPECT_TRUE(t.is_contended());
+	EXPECT_FALSE(c.is_reserved());
+	elder.unlock_all();
+	EXPECT_TRUE(t.try_reserve(c));
+	EXPECT_EQ(listed(t), (object_list{&c}));
+	ASSERT_EQ(t.reserve_one(b), 0);
+	EXPECT_TRUE(t.try_reserve(a));  // prelocked
+	EXPECT_FALSE(t.try_reserve(a)); // reserved
+	EXPECT_EQ(listed(t), (object_list{&a, &c, &b}));
+	EXPECT_FALSE(t.next_pass());
+	EXPECT_EQ(t.size(), 3u);
+}
+
+// What would be wrong: to hold something else while waiting for the contended object, and to take that for an error.
+TEST_P(transaction_contended, try_reserve_in_every_pass)
+{
+	calm_transaction t(cls);
+	int passes = 0;
+
+	elder_takes(a);
+	EXPECT_EQ(t.run([&](transaction &self) {
+		bool tried = self.try_reserve(c);
+		EXPECT_EQ(tried, c.is_reserved());
+		if (int err = self.reserve_one(b))
+			return err;
+		if (++passes == 1)
+			elder_wants(b);
+		return self.reserve_one(a);
+	}),
+		  0);
+	EXPECT_EQ(elder.finish(), 0);
+	EXPECT_EQ(passes, 2);
+}
+
 // ---- Waits that end early ------------------------------------------------------------------------------------------------
 
 TEST_P(transaction_contended, wait_that_ends_early_releases_everything)

@@ -97,9 +97,12 @@ public:
 		return err;
 	}
 
-	/// Reserves the object if that needs no waiting, for instance to evict it.
+	/// Reserves the object if that needs no waiting, for instance to evict it. In a pass after contention it succeeds
+	/// only if the contended object, which comes first, can be had without waiting as well.
 	RESV_NODISCARD bool try_reserve(reservation_object &object) RESV_NO_ANALYSIS
 	{
+		if (resuming_) [[unlikely]]
+			return try_after_contention(object);
 		return object.try_reserve(&ctx_);
 	}
 
@@ -190,6 +193,7 @@ private:
 	}
 
 	int reserve_after_contention(reservation_object &object);
+	bool try_after_contention(reservation_object &object);
 	void back_off(reservation_object &object);
 	void asked_for();
 	void drop_prelocked();
