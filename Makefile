@@ -123,7 +123,7 @@ build/need/test build/need/bench build/need/lint: | build/need/build
 run: build/plain/gpu/resv-gpu ## the software GPU (WORKLOAD=name or file, TRACE=file to write, ARGS=more)
 	@build/plain/gpu/resv-gpu --workload=$(WORKLOAD) $(if $(TRACE),--trace=$(TRACE)) $(ARGS)
 
-bench: build/bench/resv-bench ## time the locks beside their peers (about six minutes); build/bench/{results,ratios}.json
+bench: build/bench/resv-bench ## time the locks beside their peers (about four minutes); build/bench/{results,ratios}.json
 	@build/bench/resv-bench --out=build/bench $(ARGS)
 
 build/bench/resv-bench: $(call objects,release,$(bench)) build/release/libresv.a
@@ -143,7 +143,7 @@ steps      := builds $(tested:%=test-%) symbols fastpath compile-fail install-ch
 test_program = $(patsubst test-%,build/%/tests/resv_tests,$(filter test-%,$1))
 jobs = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
-check: ## everything, one summary at the end (about five minutes on two cores)
+check: ## everything, one summary at the end (about ten minutes on two cores)
 check: build/need/test build/need/bench build/need/lint
 	-@$(MAKE) --keep-going $(jobs) builds stage lint build/plain/gpu/resv-gpu $(call test_program,$(steps))
 	@tests/tools/check $(steps)
