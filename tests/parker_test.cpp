@@ -162,6 +162,24 @@ TEST_F(parker_among_tasks, sleeper_is_woken)
 	EXPECT_FALSE(sleeper.run([&] { return p.take_token(); }));
 }
 
+// A wake of the task may be meant for another wait, or come late: without a token it is nothing to this one.
+TEST_F(parker_among_tasks, wake_of_the_task_is_not_a_token)
+{
+	actor sleeper;
+	parker p(sleeper.task());
+
+	start_wait(sleeper, p);
+	ASSERT_TRUE(sleeps(sleeper));
+	for (int i = 0; i < 100; i++) {
+		resv_port_task_pin(sleeper.task());
+		resv_port_task_wake(sleeper.task());
+		std::this_thread::yield();
+	}
+	EXPECT_TRUE(sleeper.busy());
+	tell(p);
+	EXPECT_EQ(sleeper.finish(), 0);
+}
+
 // The waker collects sleepers while it holds a lock, and wakes them when it has dropped it.
 TEST_F(parker_among_tasks, set_wakes_all_of_it_when_it_ends)
 {

@@ -463,5 +463,126 @@ TEST_P(ww_stress_meeting, end_of_a_context_and_its_elder)
 		});
 }
 
+// ---- Both sides of the fences ----------------------------------------------------------------------------------------
+
+// One side or the other must see what its partner wrote: the tables above ww_mutex. Nobody sleeps here: the waiter is
+// put in line by hand, so a round is short enough for many to end within the few nanoseconds that matter.
+class ww_stress_fence : public with_both {
+protected:
+	/// Has `self` do `a` and `other` do `b` at about the same time, then `self` do `after`, again and again.
+	template <typename A, typename B, typename C>
+	void race(A a, B b, C after)
+	{
+		constexpr unsigned last = rounds(200000);
+		std::atomic<unsigned> begun = 0, ended = 0;
+		auto wait = [](const std::atomic<unsigned> &word, unsigned round) {
+			for (unsigned turn = 0; word != round; turn++)
+				resv_port_relax(turn);
+		};
+
+		other.start([&] {
+			std::minstd_rand random(1);
+			for (unsigned round = 1; round <= last; round++) {
+				wait(begun, round);
+				// Looking takes cache lines away. That holds up what `self` writes, not what it reads.
+				for (unsigned long left = random() % 64; left != 0; left--)
+					for (size_t i : {0u, 3u, 5u})
+						(void)m[i].is_locked();
+				b();
+				ended = round;
+			}
+		});
+		self.run([&] {
+			std::minstd_rand random(2);
+			for (unsigned round = 1; round <= last; round++) {
+				begun = round;
+				for (std::atomic<unsigned long> left = random() % 64; left != 0; left--) {
+				}
+				if (round % 16 == 0)
+					wait(ended, round); // they certainly meet, even on one CPU
+				a();
+				wait(ended, round);
+				after();
+			}
+		});
+		other.finish();
+		EXPECT_GE(met, last / 16);
+		EXPECT_EQ(lost, 0u) << "of " << met;
+	}
+
+	/// `unlock` releases at least m[0]. A waiter that saw its holder must be told.
+	template <typename F>
+	void unlock_against_waiter(F unlock)
+	{
+		waiter w(nullptr, mailbox);
+		auto take = [this] {
+			for (size_t i : {5u, 0u, 3u})
+				EXPECT_TRUE(m[i].trylock(&self.ctx()));
+		};
+
+		self.run(take);
+		race(
+			unlock,
+			[&] {
+				wait_list line(m[0]);
+				if (m[0].is_locked())
+					line.insert(w);
+			},
+			[&] {
+				bool told = mailbox.take_token();
+				if (w.queued) {
+					met++;
+					lost += !told;
+					wait_list line(m[0]);
+					line.remove(w);
+				}
+				self.ctx().unlock_all();
+				take();
+			});
+	}
+
+	party self{cls}, rival{cls};
+	actor other;
+	parker mailbox{other.task()};
+	unsigned met = 0, lost = 0;
+};
+INSTANTIATE_TEST_SUITE_P(both, ww_stress_fence, testing::ValuesIn(both_algorithms), algorithm_name);
+
+TEST_P(ww_stress_fence, unlock)
+{
+	unlock_against_waiter([this] { m[0].unlock(); });
+}
+
+TEST_P(ww_stress_fence, unlock_all)
+{
+	unlock_against_waiter([this] { self.ctx().unlock_all(); });
+}
+
+// The locker saw nobody in line. By the time that it has the lock somebody is, as if he had seen the previous holder.
+TEST_P(ww_stress_fence, late_locker)
+{
+	const bool wounds = GetParam() == ww_algorithm::wound_wait;
+	waiter w(&rival.ctx(), mailbox);
+
+	for (party *each : {wounds ? &rival : &self, wounds ? &self : &rival})
+		age(*each);
+	ASSERT_TRUE(rival.trylock(m[5]));
+	race([this] { EXPECT_TRUE(m[0].trylock(&self.ctx())); },
+	     [&] {
+		     wait_list line(m[0]);
+		     if (!m[0].is_locked())
+			     line.insert(w);
+	     },
+	     [&] {
+		     if (w.queued) {
+			     met++;
+			     lost += wounds ? !self.ctx().wounded() : !mailbox.take_token();
+			     wait_list line(m[0]);
+			     line.remove(w);
+		     }
+		     m[0].unlock();
+	     });
+}
+
 } // namespace
 } // namespace resv::test

@@ -570,6 +570,42 @@ TEST_P(ww_mutex_line, who_comes_without_a_stamp_is_younger_than_all)
 	EXPECT_EQ(turns, (std::vector<int>{1, 0}));
 }
 
+// Seniority is a matter of distance: who got the last stamps before the counter wrapped is older than who got the first
+// ones after. 0 is never given out.
+TEST_P(ww_mutex_line, stamps_may_wrap)
+{
+	static constinit ww_class classes[] = {
+		{ww_algorithm::wound_wait, "wrapping_wound_wait_acquire", "wrapping_wound_wait_mutex"},
+		{ww_algorithm::wait_die, "wrapping_wait_die_acquire", "wrapping_wait_die_mutex"}};
+	constexpr unsigned long last = std::numeric_limits<unsigned long>::max();
+	ww_class &wrapping = classes[GetParam() == ww_algorithm::wait_die];
+	auto &given_out = reinterpret_cast<atomic<unsigned long> &>(wrapping); // its first member
+	lock_set locks(wrapping, 1);
+
+	given_out.store(last - 2, order::relaxed);
+	party p[] = {party(wrapping), party(wrapping), party(wrapping), party(wrapping)};
+	std::vector<unsigned long> stamps;
+	std::vector<const ww_acquire_ctx *> by_age;
+	for (party &each : p) {
+		age(each);
+		stamps.push_back(each.ctx().stamp());
+		by_age.push_back(&each.ctx());
+	}
+	EXPECT_EQ(stamps, (std::vector<unsigned long>{last - 1, last, 1, 2}));
+
+	ASSERT_EQ(locks[0].lock(nullptr), 0);
+	for (size_t i : {2u, 0u, 3u, 1u}) {
+		size_t ahead = queue(locks[0]).size();
+		p[i].start([&p, &locks, i] {
+			EXPECT_EQ(locks[0].lock(&p[i].ctx()), 0);
+			locks[0].unlock();
+		});
+		ASSERT_TRUE(waits(locks[0], ahead + 1));
+	}
+	EXPECT_EQ(queue(locks[0]), by_age);
+	locks[0].unlock();
+}
+
 TEST_P(ww_mutex_line, each_place_can_be_left)
 {
 	for (size_t leaver = 0; leaver < 3; leaver++) {
@@ -792,6 +828,59 @@ TEST_P(ww_mutex_observer, sends_nobody_away)
 	EXPECT_EQ(old.finish(), 0);
 }
 
+// An observer may have a context, but its age is nobody's concern.
+TEST_P(ww_mutex_observer, is_not_passed_by_its_elders)
+{
+	party old(cls), observer(cls);
+	actor plain;
+
+	age(old);
+	age(observer);
+	ASSERT_EQ(plain.run([&] { return m[0].lock(nullptr); }), 0);
+	observer.start([&] { return m[0].wait_for_unlock(&observer.ctx(), {}); });
+	ASSERT_TRUE(waits(m[0], 1));
+	old.start_lock(m[0]);
+	ASSERT_TRUE(waits(m[0], 2));
+	EXPECT_EQ(queue(m[0]), (std::vector<const ww_acquire_ctx *>{&observer.ctx(), &old.ctx()}));
+	plain.run([&] { m[0].unlock(); });
+	EXPECT_EQ(old.finish(), 0);
+	EXPECT_TRUE(waits(m[0], 0)); // it has been let through, although the lock is held again
+	old.unlock(m[0]);
+	EXPECT_EQ(observer.finish(), 0);
+}
+
+// A holder is judged against the waiters that want the lock, past observers of any age.
+TEST_P(ww_mutex_observer, hides_nobody_from_the_judge)
+{
+	party old(cls), young(cls), observer(cls);
+	bool wounds = GetParam() == ww_algorithm::wound_wait;
+
+	age(old);
+	age(young);
+	age(observer);
+	party &taker = wounds ? young : old;
+	party &rival = wounds ? old : young;
+	ASSERT_TRUE(rival.trylock(m[1]));
+
+	// Both stand in line at a lock that is free: the moment between an unlock and the next in line's awakening.
+	parker told(resv_port_current()), rival_told(resv_port_current());
+	waiter watching(&observer.ctx(), told), wanting(&rival.ctx(), rival_told);
+	{
+		wait_list list(m[0]);
+		list.insert(wanting);
+		list.insert_observer(watching);
+	}
+	EXPECT_TRUE(taker.trylock(m[0]));
+	EXPECT_EQ(taker.ctx().wounded(), wounds);
+	EXPECT_EQ(rival_told.take_token(), !wounds);
+	EXPECT_FALSE(told.take_token());
+	{
+		wait_list list(m[0]);
+		list.remove(wanting);
+		list.remove(watching);
+	}
+}
+
 // ---- What a tracer sees -------------------------------------------------------------------------------------------
 
 struct traced {
@@ -862,6 +951,38 @@ TEST_P(ww_mutex_tracer, deadlock)
 	expected.push_back({ww_event::die, &m[0], &young.ctx(), &old.ctx()});
 	expected.push_back({ww_event::acquired, &m[1], &old.ctx(), nullptr});
 	EXPECT_EQ(trace, expected);
+}
+
+// Who dies in the line has not left it for another reason.
+TEST_P(ww_mutex_tracer, death_in_the_line)
+{
+	actor plain;
+	bool wounds = GetParam() == ww_algorithm::wound_wait;
+	ww_mutex &wanted_by_old = wounds ? m[1] : m[0];
+
+	ASSERT_EQ(plain.run([&] { return m[0].lock(nullptr); }), 0);
+	ASSERT_TRUE(young.trylock(m[1]));
+	ASSERT_TRUE(old.trylock(m[2]));
+	young.start_lock(m[0]);
+	ASSERT_TRUE(waits(m[0]));
+	old.start_lock(wanted_by_old);
+	EXPECT_EQ(young.finish(), -EDEADLK);
+	std::vector<traced> expected = {{ww_event::wait, &m[0], &young.ctx(), nullptr}};
+	if (wounds)
+		expected.push_back({ww_event::wound, &m[1], &old.ctx(), &young.ctx()});
+	expected.push_back({ww_event::wait, &wanted_by_old, &old.ctx(), wounds ? &young.ctx() : nullptr});
+	expected.push_back({ww_event::die, &m[0], &young.ctx(), nullptr});
+	ASSERT_TRUE(waits(wanted_by_old));
+	{
+		std::scoped_lock guard(trace_mutex);
+		// With wound-wait the death may come before old has noted that it waits: they are at different locks.
+		EXPECT_TRUE(
+			std::is_permutation(trace.begin(), trace.end(), expected.begin(), expected.end()));
+	}
+	young.unlock_all();
+	plain.run([&] { m[0].unlock(); });
+	EXPECT_EQ(old.finish(), 0);
+	young.run([&] { young.ctx().abandon(); });
 }
 
 } // namespace
