@@ -3,6 +3,7 @@
 // The contended paths. The protocol is drawn above class ww_mutex; what may wait for whom is decided in contend().
 #include "wait_list.hpp"
 
+#include <resv/config.h>
 #include <resv/ww_mutex.hpp>
 
 // Users that were built with the same options refer to it.
@@ -13,7 +14,7 @@ namespace resv {
 namespace {
 
 // How long the first in line spins for a holder that runs, in turns of resv_port_relax(), before it sleeps.
-constexpr unsigned spin_turns = 512;
+constexpr unsigned spin_turns = RESV_SPIN_TURNS;
 
 int64_t deadline_of(const wait_request &request)
 {

@@ -37,6 +37,12 @@
 #define RESV_DEBUG_WW_SLOWPATH 0
 #endif
 
+#ifdef CONFIG_RESV_SPIN_TURNS
+#define RESV_SPIN_TURNS CONFIG_RESV_SPIN_TURNS
+#else
+#define RESV_SPIN_TURNS 512
+#endif
+
 /*
  * Names the options that change a struct's layout. The library defines the symbol of its own options; every user
  * refers to the symbol of his: a mismatch is an undefined reference that says which options the user had.
