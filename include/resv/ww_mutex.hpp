@@ -140,6 +140,7 @@ private:
 	friend class ww_checks;
 	friend struct ww_rules;
 	friend struct abi_check;
+	friend struct ww_test_access;
 
 	void link(ww_mutex &lock);
 	void unlink(ww_mutex &lock);

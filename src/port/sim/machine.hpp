@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+//
+// The simulated machine: tasks that are fibers, a memory with or without store buffers, and parking. It does one step
+// at a time; which one, a `search` decides (search.hpp). So a run is a function of the decisions alone.
+//
+// A step is one access to an atomic word, one park, wake or task end, or the drain of one entry of a store buffer.
+// What a task does between two accesses to atomics belongs to the step before.
+//
+// Nothing but the task's own code runs on its stack: it asks, and the machine answers from a stack of its own. So what
+// lies on the stacks, and in the words that tasks share, is the state of the execution, and equal states look alike.
+#ifndef RESV_PORT_SIM_MACHINE_HPP
+#define RESV_PORT_SIM_MACHINE_HPP
+
+#include <resv/port.h>
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <unordered_map>
+#include <vector>
+
+#include <boost/context/detail/fcontext.hpp>
+
+namespace resv::sim {
+
+inline constexpr unsigned max_tasks = 8;
+/// Threads: the tasks, then for each task the one that drains its store buffer.
+inline constexpr unsigned max_threads = 2 * max_tasks;
+inline constexpr unsigned no_thread = max_threads;
+
+using thread_mask = uint32_t;
+
+constexpr thread_mask bit(unsigned thread)
+{
+	return thread_mask{1} << thread;
+}
+constexpr bool is_drain(unsigned thread)
+{
+	return thread >= max_tasks;
+}
+constexpr unsigned drain_of(unsigned task)
+{
+	return task + max_tasks;
+}
+
+enum class memory_model : unsigned {
+	sc,  ///< a store is seen by all at once
+	tso, ///< a store waits in the task's buffer, in order, until it is drained; as on x86
+};
+
+/// May resv_port_task_running() say yes, no, or either?
+enum class running_hint : unsigned { never, always, either };
+
+enum class action : uint8_t {
+	load,
+	store,
+	modify,  ///< a read-modify-write
+	add,     ///< before it is done; then it is a modify
+	compare, ///< a compare-and-exchange: before it is done, or failed
+	fence,
+	open, ///< park_prepare
+	park, ///< the end of a park
+	wake,
+	pin,
+	die, ///< the end of a word's, or a task's, life
+	choice,
+};
+
+/// A word that tasks share, as one execution knows it.
+struct location {
+	void *address = nullptr;
+	unsigned size = 0;
+	bool alive = true;
+	bool is_static = false; // nobody began it
+	unsigned life = 0;      // how often it has begun; a buffered store to an earlier life is dropped
+	unsigned execution = 0;
+	std::vector<unsigned> writes; // steps, in order
+	std::vector<unsigned> reads;  // steps since the last write that depends on them
+};
+
+/// What happened in a step, or what a thread will do in its next one.
+struct step {
+	uint8_t thread = no_thread;
+	action what = action::choice;
+	bool write = false;
+	bool fenced = false;  // waits until the task's store buffer is empty
+	uint8_t outcomes = 0; // of a choice: how many there were
+	uint8_t outcome = 0;  // and which it was
+	location *where = nullptr;
+	uint64_t before = 0;
+	uint64_t after = 0;
+	// The step that this one waited for, or that issued the store which this one drains: counted from 1, 0 is none.
+	unsigned enabled_by = 0;
+	unsigned issued_by = 0;
+};
+
+/// Decides. All its functions but next() are called from within an execution.
+class search {
+public:
+	virtual ~search() = default;
+
+	/// Which of these threads goes next? `no_thread` ends the execution: it shows nothing new.
+	virtual unsigned pick(thread_mask enabled) = 0;
+	/// Which of so many outcomes?
+	virtual unsigned choose(unsigned outcomes) = 0;
+	/// The step has been done: machine::steps().back(). Its word does not count it yet.
+	virtual void done() {}
+	/// Prepares for another execution; false if there is none.
+	virtual bool next() = 0;
+};
+
+enum class verdict : unsigned {
+	passed,
+	failed,
+	redundant, ///< the search cut it short
+};
+
+/// A line that a scenario wrote while it ran, before step `at`.
+struct remark {
+	size_t at;
+	unsigned task;
+	std::string text;
+};
+
+class machine {
+public:
+	struct options {
+		memory_model memory = memory_model::sc;
+		running_hint running = running_hint::never;
+		unsigned spurious = 0; ///< how often a task's park may end for no reason
+		unsigned max_steps = 4000;
+	};
+
+	machine();
+	~machine();
+	machine(const machine &) = delete;
+
+	/// Runs one execution: `begin` sets it up and spawns tasks, `end` checks what they left behind.
+	verdict execute(const options &how, search &decisions, const std::function<void()> &begin,
+			const std::function<void()> &end);
+
+	/// Why the last execution failed.
+	const std::string &failure() const { return failure_; }
+
+	// For searches.
+	const std::vector<step> &steps() const { return steps_; }
+	/// What the thread, which is enabled, would do.
+	step upcoming(unsigned thread) const;
+	/// Stands for all that the execution can do from here on: stacks, words, store buffers. Equal states have equal
+	/// numbers; that unequal ones have, too, is as likely as with any 64-bit hash.
+	uint64_t state();
+	/// Every decision of the execution, as text that replay understands: a letter for a thread (capital: its store
+	/// buffer's drain) and how many steps it took, a colon and a digit for the outcome of a choice.
+	std::string schedule() const;
+
+	// For whoever draws an execution. Remarks and names are kept only if asked for.
+	void keep_remarks(bool on) { keep_remarks_ = on; }
+	bool keeps_remarks() const { return keep_remarks_; }
+	const std::vector<remark> &remarks() const { return remarks_; }
+	const std::string &task_label(unsigned task) const { return tasks_[task].label; }
+	unsigned tasks() const { return count_; }
+	std::string name_of(const void *address) const;
+
+	// For scenarios.
+	/// A task that calls `body`, whose captures must be few: they lie in the machine, where each execution finds them
+	/// at the same place.
+	template <typename F>
+	void spawn(std::string label, F body)
+	{
+		static_assert(sizeof body <= 2 * sizeof(void *));
+		static_assert(std::is_trivially_copyable_v<F>);
+		add_task(std::move(label), body);
+	}
+	/// Memory that tasks share and that is not on their stacks.
+	void share(const void *address, size_t size);
+	/// May the current task be interrupted while it parks?
+	void admit_signals(bool on);
+	void label(const void *address, size_t size, std::string text);
+	void note(std::string text);
+	/// The execution has gone wrong. Does not return to a task; outside of tasks it may.
+	void fail(std::string why);
+	unsigned current() const { return running_; }
+	/// Sees each step once it is done.
+	std::function<void(const step &)> watch;
+
+	// For the port and its atomics. Outside of tasks they act at once.
+	uint64_t access(action what, void *address, unsigned size, uint64_t value, uint64_t expected = 0);
+	void fence();
+	void begin_life(void *address, unsigned size);
+	void end_life(void *address, unsigned size);
+	void park_prepare();
+	int park(resv_port_park_mode mode, bool has_deadline);
+	void pin(resv_port_task id);
+	void wake(resv_port_task id);
+	bool running(resv_port_task id);
+	void relax();
+	void critical(int change);
+	void report(const char *line);
+	unsigned choose(unsigned outcomes);
+	resv_port_task id_of(unsigned task) const { return (task + 1) << 4; }
+
+private:
+	/// What a task asks of the machine.
+	struct request {
+		enum kind : uint8_t { step, choose, begin_life, end_life, fail } what;
+		action how;        // of a step
+		unsigned size = 0; // of the word; or the number of outcomes
+		void *address = nullptr;
+		uint64_t value = 0;
+		uint64_t expected = 0; // of a compare-and-exchange
+	};
+
+	struct buffered {
+		location *where;
+		unsigned life;
+		action what; // store, die or wake
+		uint64_t value;
+		unsigned issued_by;
+	};
+
+	struct fiber {
+		std::string label;
+		std::function<void()> body;
+		boost::context::detail::fcontext_t context = nullptr;
+		std::unique_ptr<char[]> stack;
+		request asked = {};
+		uint64_t answer = 0;
+		step next;
+		uint64_t hash = 0;      // of the stack
+		bool awaits = false;    // a load that waits until what the last one saw has changed
+		bool relaxed = false;   // the next load will, if it is of the same word
+		bool may_leave = false; // a park that may end without a wake
+		location *last_where = nullptr;
+		size_t last_version = 0;
+		std::deque<buffered> buffer;
+		int critical = 0;
+		int pins = 0;
+		unsigned spurious = 0;
+		bool signals = false;
+		bool dead = false;
+		unsigned woken_by = 0; // steps, counted from 1
+		unsigned last_step = 0;
+		uint32_t woken = 0; // words of the machine's own: what a wake sets, and the task's life
+		uint32_t life = 0;
+	};
+
+	struct named {
+		uintptr_t begin;
+		size_t size;
+		std::string text;
+	};
+
+	void add_task(std::string label, std::function<void()> body);
+	bool in_task() const { return active_ && running_ != no_thread; }
+	location &find(void *address, unsigned size, bool begins = false);
+	unsigned task_of(resv_port_task id, const char *who);
+	bool ready(unsigned thread) const;
+	thread_mask enabled() const;
+	uint64_t ask(const request &what);
+	void resume(unsigned task);
+	bool answer(fiber &self);
+	bool announce(fiber &self);
+	void perform(fiber &self);
+	void issue(fiber &self, action what, location &where, uint64_t value);
+	void drain(unsigned thread);
+	void apply(location &where, action what, uint64_t value);
+	void record(const step &s);
+	void run();
+	static void enter(boost::context::detail::transfer_t from);
+
+	fiber tasks_[max_tasks];
+	unsigned count_ = 0;
+	unsigned running_ = no_thread;
+	boost::context::detail::fcontext_t home_ = nullptr;
+	options options_;
+	search *search_ = nullptr;
+	unsigned execution_ = 0;
+	bool active_ = false; // from the set-up of an execution to its end
+	std::vector<step> steps_;
+	std::vector<uint8_t> decisions_; // a thread, or `chosen` and an outcome
+	static constexpr uint8_t chosen = 0x80;
+	verdict verdict_ = verdict::passed;
+	std::string failure_;
+	std::string reported_;
+
+	// Locations by address: open addressing. Static words get their first value back before each execution.
+	static constexpr size_t table_size = 4096;
+	std::vector<location> table_;
+	struct original {
+		void *address;
+		unsigned size;
+		uint64_t value;
+	};
+	std::vector<original> statics_;
+	struct region {
+		const void *address;
+		size_t size;
+	};
+	std::vector<region> shared_;
+	uint64_t dead_ = 0; // stands for the set of words whose life has ended
+
+	bool keep_remarks_ = false;
+	std::vector<remark> remarks_;
+	std::vector<named> names_;
+};
+
+/// The machine that the port and the atomics talk to.
+machine &the_machine();
+
+} // namespace resv::sim
+
+#endif // RESV_PORT_SIM_MACHINE_HPP
