@@ -9,13 +9,6 @@ namespace {
 
 constexpr unsigned nobody = ~0u;
 
-uint64_t peek(const void *word, size_t size)
-{
-	uint64_t value = 0;
-	memcpy(&value, word, size);
-	return value;
-}
-
 } // namespace
 
 std::optional<world> the_world;
@@ -53,6 +46,7 @@ world::world(ww_algorithm algorithm, unsigned locks)
 	: cls_(algorithm, "sim_acquire", "sim_mutex"), size_(locks)
 {
 	the_machine().share(this, sizeof *this);
+	cls_.set_tracer(trace);
 	for (unsigned n = 0; n < size_; n++) {
 		new (locks_[n].bytes) ww_mutex(cls_);
 		inside[n] = nobody;
@@ -70,6 +64,34 @@ world::~world()
 {
 	for (unsigned n = 0; n < size_; n++)
 		lock(n).~ww_mutex();
+}
+
+void world::trace(ww_event event, const ww_mutex &lock, const ww_acquire_ctx &self,
+		  const ww_acquire_ctx *other)
+{
+	unsigned n = 0;
+	while (&the_world->lock(n) != &lock)
+		n++;
+	unsigned long(&waiting)[max_tasks] = the_world->waiting[n];
+	unsigned long &own = waiting[the_machine().current()];
+	switch (event) {
+	case ww_event::wait:
+		own = stamp_of(self);
+		break;
+	case ww_event::acquired:
+		for (unsigned long stamp : waiting)
+			check(stamp == 0 || stamp >= own,
+			      "a context got a lock before an older one that waits");
+		own = 0;
+		break;
+	case ww_event::wound:
+		check(stamp_of(self) < stamp_of(*other), "an older context was wounded");
+		break;
+	case ww_event::die:
+	case ww_event::leave:
+		own = 0;
+		break;
+	}
 }
 
 void world::check_idle() const
@@ -96,6 +118,7 @@ context::context()
 		m.label(&ww_test_access::wounded(*ctx), sizeof(unsigned), who + ".wounded");
 		m.label(&ww_test_access::mailbox(*ctx), sizeof(parker), who + ".mailbox");
 	}
+	the_world->stamps[m.current()] = 0;
 	if (the_world->eager)
 		ww_test_access::give_stamp(*ctx);
 }
@@ -112,6 +135,15 @@ void enter(unsigned n)
 {
 	check(the_world->inside[n] == nobody, "two tasks hold a lock");
 	the_world->inside[n] = the_machine().current();
+}
+
+void look_at(const ww_acquire_ctx &ctx)
+{
+	unsigned long &stamp = the_world->stamps[the_machine().current()];
+	check(stamp == 0 || stamp == world::stamp_of(ctx), "a context's stamp has changed");
+	stamp = world::stamp_of(ctx);
+	check(ctx.holds_any() || the_machine().peek(&ww_test_access::wounded(ctx), sizeof(unsigned)) == 0,
+	      "a context that holds nothing is wounded");
 }
 
 void leave(unsigned n)
@@ -133,10 +165,11 @@ int take(unsigned n, ww_acquire_ctx *ctx, const asking &how)
 		enter(n);
 	if (rc == -EDEADLK) {
 		check(held_any, "-EDEADLK for a context that holds nothing");
-		check(config::debug_ww_slowpath ||
-			      peek(&ww_test_access::stamp(*ctx), sizeof(unsigned long)) != 1,
+		check(config::debug_ww_slowpath || world::stamp_of(*ctx) != 1,
 		      "the oldest context got -EDEADLK");
 	}
+	if (ctx)
+		look_at(*ctx);
 	return rc;
 }
 
@@ -157,11 +190,13 @@ int await(unsigned n, ww_acquire_ctx *ctx, const wait_request &request)
 	return rc;
 }
 
-void drop(unsigned n)
+void drop(unsigned n, ww_acquire_ctx *ctx)
 {
 	leave(n);
 	note("unlock ", lock_name(n));
 	the_world->lock(n).unlock();
+	if (ctx)
+		look_at(*ctx);
 }
 
 void drop_all(ww_acquire_ctx &ctx)
@@ -171,6 +206,7 @@ void drop_all(ww_acquire_ctx &ctx)
 			leave(n);
 	note("unlock_all");
 	ctx.unlock_all();
+	look_at(ctx);
 }
 
 lock_list order_of(unsigned n, unsigned k)
@@ -188,10 +224,9 @@ void drop(const lock_list &locks, ww_acquire_ctx &ctx, release how)
 {
 	if (how == release::all)
 		return drop_all(ctx);
-	for (unsigned i = 0; i < locks.size; i++) {
-		unsigned n = locks.at[how == release::in_order ? i : locks.size - 1 - i];
+	for (unsigned n : locks) {
 		if (the_world->inside[n] == the_machine().current())
-			drop(n);
+			drop(n, &ctx);
 	}
 }
 

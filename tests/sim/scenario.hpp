@@ -4,7 +4,9 @@
 // checked in each of its executions:
 //
 //   - a lock has one holder at a time, and each waiter gets on in the end
-//   - -EDEADLK goes to contexts that hold something, and never to the oldest
+//   - -EDEADLK goes to contexts that hold something, and never to the oldest; an older context wounds a younger one
+//   - of the contexts that wait for a lock, the oldest gets it
+//   - a context has the same stamp over all its retries, and is not wounded while it holds nothing
 //   - nobody touches a context, a waiter or a lock after its end
 //   - in the end each lock is free, and its waiters word 0
 #ifndef RESV_TESTS_SIM_SCENARIO_HPP
@@ -107,10 +109,24 @@ public:
 
 	/// Who is in the section that lock `n` guards?
 	unsigned inside[max_locks];
+	/// The stamps of the contexts that wait for lock `n`, by task; 0 for a task that does not.
+	unsigned long waiting[max_locks][max_tasks] = {};
+	/// The stamps of the contexts, as far as they were seen.
+	unsigned long stamps[max_tasks] = {};
 	/// Contexts have their stamp from the beginning.
 	bool eager = false;
+	/// For the scenario's own use.
+	unsigned counts[2] = {};
+
+	static uint64_t stamp_of(const ww_acquire_ctx &ctx)
+	{
+		return the_machine().peek(&ww_test_access::stamp(ctx), sizeof(unsigned long));
+	}
 
 private:
+	static void trace(ww_event event, const ww_mutex &lock, const ww_acquire_ctx &self,
+			  const ww_acquire_ctx *other);
+
 	struct alignas(ww_mutex) storage {
 		unsigned char bytes[sizeof(ww_mutex)];
 	};
@@ -148,7 +164,7 @@ private:
 int take(unsigned n, ww_acquire_ctx *ctx, const asking &how = {});
 bool try_take(unsigned n, ww_acquire_ctx *ctx);
 int await(unsigned n, ww_acquire_ctx *ctx, const wait_request &request = {});
-void drop(unsigned n);
+void drop(unsigned n, ww_acquire_ctx *ctx);
 void drop_all(ww_acquire_ctx &ctx);
 
 /// Some of a world's locks, in an order. Lies on stacks, which the machine compares: so no memory of its own.
@@ -164,7 +180,7 @@ struct lock_list {
 lock_list order_of(unsigned n, unsigned k);
 
 /// How a transaction ends.
-enum class release : uint8_t { all, in_order, reversed };
+enum class release : uint8_t { all, each };
 void drop(const lock_list &locks, ww_acquire_ctx &ctx, release how);
 
 /// What driver authors do: takes the locks in this order, backs off on -EDEADLK, and releases them. `request` ends waits

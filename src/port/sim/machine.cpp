@@ -190,6 +190,11 @@ void machine::critical(int change)
 		tasks_[running_].critical += change;
 }
 
+uint64_t machine::peek(const void *address, unsigned size) const
+{
+	return in_task() ? seen_by(tasks_[running_], address, size) : read_word(address, size);
+}
+
 void machine::admit_signals(bool on)
 {
 	tasks_[running_].signals = on;
@@ -268,6 +273,16 @@ uint64_t machine::state()
 	return h;
 }
 
+// A task sees its own stores before others do.
+uint64_t machine::seen_by(const fiber &task, const void *address, unsigned size)
+{
+	for (auto entry = task.buffer.rbegin(); entry != task.buffer.rend(); ++entry)
+		if (entry->where->address == address && entry->what == action::store &&
+		    entry->life == entry->where->life)
+			return entry->value;
+	return read_word(address, size);
+}
+
 // ---- Executions ---------------------------------------------------------------------------------------------------
 
 verdict machine::execute(const options &how, search &decisions, const std::function<void()> &begin,
@@ -286,6 +301,7 @@ verdict machine::execute(const options &how, search &decisions, const std::funct
 	names_.clear();
 	failure_.clear();
 	reported_.clear();
+	watch = nullptr;
 	verdict_ = verdict::passed;
 	for (const original &word : statics_)
 		memcpy(word.address, &word.value, word.size);
@@ -504,11 +520,7 @@ void machine::perform(fiber &self)
 	s.before = s.after = self.answer = read_word(where.address, where.size);
 	switch (s.what) {
 	case action::load:
-		for (auto entry = self.buffer.rbegin(); entry != self.buffer.rend(); ++entry)
-			if (entry->where == &where && entry->what == action::store) {
-				self.answer = s.before = s.after = entry->value;
-				break;
-			}
+		self.answer = s.before = s.after = seen_by(self, where.address, where.size);
 		if (self.awaits)
 			s.enabled_by = where.writes[self.last_version] + 1;
 		self.last_where = &where;

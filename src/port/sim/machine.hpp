@@ -182,7 +182,9 @@ public:
 	/// The execution has gone wrong. Does not return to a task; outside of tasks it may.
 	void fail(std::string why);
 	unsigned current() const { return running_; }
-	/// Sees each step once it is done.
+	/// The word, as the current task would see it; no step.
+	uint64_t peek(const void *address, unsigned size) const;
+	/// Sees each step once it is done; for this execution.
 	std::function<void(const step &)> watch;
 
 	// For the port and its atomics. Outside of tasks they act at once.
@@ -256,6 +258,7 @@ private:
 	bool in_task() const { return active_ && running_ != no_thread; }
 	location &find(void *address, unsigned size, bool begins = false);
 	unsigned task_of(resv_port_task id, const char *who);
+	static uint64_t seen_by(const fiber &task, const void *address, unsigned size);
 	bool ready(unsigned thread) const;
 	thread_mask enabled() const;
 	uint64_t ask(const request &what);
