@@ -8,6 +8,7 @@
 #define RESV_TESTS_HELPERS_HPP
 
 #include <src/wait_list.hpp>
+#include <tests/ww_test_access.hpp>
 
 #include <resv/report.h>
 #include <resv/transaction.hpp>
@@ -28,15 +29,6 @@
 #include <thread>
 #include <type_traits>
 #include <vector>
-
-namespace resv {
-
-struct ww_test_access {
-	static uintptr_t owner(const ww_mutex &lock) { return lock.owner_.load(order::acquire); }
-	static uintptr_t waiters(const ww_mutex &lock) { return lock.waiters_.load(order::acquire); }
-};
-
-} // namespace resv
 
 namespace resv::test {
 

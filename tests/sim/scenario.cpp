@@ -114,9 +114,9 @@ context::context()
 	if (m.keeps_remarks()) {
 		const std::string &who = m.task_label(m.current());
 		m.label(ctx, sizeof *ctx, who);
-		m.label(&ww_test_access::stamp(*ctx), sizeof(unsigned long), who + ".stamp");
-		m.label(&ww_test_access::wounded(*ctx), sizeof(unsigned), who + ".wounded");
-		m.label(&ww_test_access::mailbox(*ctx), sizeof(parker), who + ".mailbox");
+		m.label(ww_test_access::stamp_word(*ctx), sizeof(unsigned long), who + ".stamp");
+		m.label(ww_test_access::wounded_word(*ctx), sizeof(unsigned), who + ".wounded");
+		m.label(ww_test_access::mailbox(*ctx), sizeof(parker), who + ".mailbox");
 	}
 	the_world->stamps[m.current()] = 0;
 	if (the_world->eager)
@@ -126,6 +126,7 @@ context::context()
 context::~context()
 {
 	(**this).~ww_acquire_ctx();
+	the_world->stamps[the_machine().current()] = 0;
 	memset(bytes_, 0xa5, sizeof bytes_);
 }
 
@@ -142,7 +143,7 @@ void look_at(const ww_acquire_ctx &ctx)
 	unsigned long &stamp = the_world->stamps[the_machine().current()];
 	check(stamp == 0 || stamp == world::stamp_of(ctx), "a context's stamp has changed");
 	stamp = world::stamp_of(ctx);
-	check(ctx.holds_any() || the_machine().peek(&ww_test_access::wounded(ctx), sizeof(unsigned)) == 0,
+	check(ctx.holds_any() || the_machine().peek(ww_test_access::wounded_word(ctx), sizeof(unsigned)) == 0,
 	      "a context that holds nothing is wounded");
 }
 

@@ -13,6 +13,7 @@
 #define RESV_TESTS_SIM_SCENARIO_HPP
 
 #include "src/port/sim/machine.hpp"
+#include "tests/ww_test_access.hpp"
 
 #include <resv/ww_mutex.hpp>
 
@@ -22,21 +23,6 @@
 #include <optional>
 #include <string>
 #include <vector>
-
-namespace resv {
-
-struct ww_test_access {
-	static uintptr_t owner(const ww_mutex &lock) { return lock.owner_.load(order::relaxed); }
-	static uintptr_t waiters(const ww_mutex &lock) { return lock.waiters_.load(order::relaxed); }
-	static const void *owner_word(const ww_mutex &lock) { return &lock.owner_; }
-	static const void *waiters_word(const ww_mutex &lock) { return &lock.waiters_; }
-	static const atomic<unsigned long> &stamp(const ww_acquire_ctx &ctx) { return ctx.stamp_; }
-	static const atomic<unsigned> &wounded(const ww_acquire_ctx &ctx) { return ctx.wounded_; }
-	static const parker &mailbox(const ww_acquire_ctx &ctx) { return ctx.parker_; }
-	static void give_stamp(ww_acquire_ctx &ctx) { (void)ctx.ensure_stamp(); }
-};
-
-} // namespace resv
 
 namespace resv::sim {
 
@@ -120,7 +106,7 @@ public:
 
 	static uint64_t stamp_of(const ww_acquire_ctx &ctx)
 	{
-		return the_machine().peek(&ww_test_access::stamp(ctx), sizeof(unsigned long));
+		return the_machine().peek(ww_test_access::stamp_word(ctx), sizeof(unsigned long));
 	}
 
 private:

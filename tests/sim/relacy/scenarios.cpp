@@ -10,6 +10,7 @@
 #include "port.hpp"
 
 #include <src/wake_set.hpp>
+#include <tests/ww_test_access.hpp>
 
 #include <resv/ww_mutex.hpp>
 
@@ -19,23 +20,6 @@
 #include <cstring>
 #include <iostream>
 #include <utility>
-
-namespace resv {
-
-struct ww_test_access {
-	static uintptr_t owner(const ww_mutex &lock) { return lock.owner_.load(order::relaxed); }
-	static uintptr_t waiters(const ww_mutex &lock) { return lock.waiters_.load(order::relaxed); }
-	static void give_stamp(ww_acquire_ctx &ctx) { (void)ctx.ensure_stamp(); }
-
-	// How Relacy's history names them.
-	static const void *owner_word(const ww_mutex &lock) { return &lock.owner_; }
-	static const void *waiters_word(const ww_mutex &lock) { return &lock.waiters_; }
-	static const void *stamp_word(const ww_acquire_ctx &ctx) { return &ctx.stamp_; }
-	static const void *wounded_word(const ww_acquire_ctx &ctx) { return &ctx.wounded_; }
-	static const void *mailbox(const ww_acquire_ctx &ctx) { return &ctx.parker_; }
-};
-
-} // namespace resv
 
 namespace resv::test {
 

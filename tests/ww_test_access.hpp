@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+//
+// What tests see of a lock and of a context that others do not.
+#ifndef RESV_TESTS_WW_TEST_ACCESS_HPP
+#define RESV_TESTS_WW_TEST_ACCESS_HPP
+
+#include <resv/ww_mutex.hpp>
+
+namespace resv {
+
+struct ww_test_access {
+	static uintptr_t owner(const ww_mutex &lock) { return lock.owner_.load(order::acquire); }
+	static uintptr_t waiters(const ww_mutex &lock) { return lock.waiters_.load(order::acquire); }
+
+	static const void *owner_word(const ww_mutex &lock) { return &lock.owner_; }
+	static const void *waiters_word(const ww_mutex &lock) { return &lock.waiters_; }
+	static const void *stamp_word(const ww_acquire_ctx &ctx) { return &ctx.stamp_; }
+	static const void *wounded_word(const ww_acquire_ctx &ctx) { return &ctx.wounded_; }
+	static const void *mailbox(const ww_acquire_ctx &ctx) { return &ctx.parker_; }
+
+	static void give_stamp(ww_acquire_ctx &ctx) { (void)ctx.ensure_stamp(); }
+};
+
+} // namespace resv
+
+#endif // RESV_TESTS_WW_TEST_ACCESS_HPP
