@@ -80,7 +80,6 @@ std::unique_ptr<search> make_search(const settings &given)
 struct counts {
 	uint64_t executions = 0; // all of them different, but for those by chance
 	uint64_t complete = 0;   // that came to the end, the others to a state or an order that was known
-	uint64_t steps = 0;      // that were new
 	uint64_t states = 0;
 };
 
@@ -178,7 +177,6 @@ int main(int argc, char **argv)
 				how, *decisions, [&] { s->begin(variant); }, s->end);
 			sum.executions++;
 			sum.complete += v == verdict::passed;
-			sum.steps += m.steps().size();
 			failed = v == verdict::failed;
 		} while (!failed && --left != 0 && decisions->next());
 		if (auto *all = dynamic_cast<states *>(decisions.get()))

@@ -15,7 +15,7 @@ std::string value_name(const machine &m, uint64_t value)
 		return std::to_string(value);
 	// An address may carry flags in its low bits.
 	std::string flags = value & 7 ? "|" + std::to_string(value & 7) : "";
-	return m.name_of(reinterpret_cast<void *>(value & ~uint64_t{7})) + flags;
+	return m.name_of(reinterpret_cast<void *>(value & ~uint64_t{7}), true) + flags;
 }
 
 std::string text_of(const machine &m, const step &s)

@@ -13,12 +13,11 @@
 
 #include <resv/port.h>
 
-#include <deque>
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
 #include <type_traits>
-#include <unordered_map>
 #include <vector>
 
 #include <boost/context/detail/fcontext.hpp>
@@ -77,7 +76,8 @@ struct location {
 	unsigned life = 0;      // how often it has begun; a buffered store to an earlier life is dropped
 	unsigned execution = 0;
 	std::vector<unsigned> writes; // steps, in order
-	std::vector<unsigned> reads;  // steps since the last write that depends on them
+	std::vector<unsigned>
+		reads; // steps since the last write that depends on them; for a search that wants them
 };
 
 /// What happened in a step, or what a thread will do in its next one.
@@ -109,6 +109,8 @@ public:
 	virtual void done() {}
 	/// Prepares for another execution; false if there is none.
 	virtual bool next() = 0;
+	/// Does it look at location::reads?
+	virtual bool wants_reads() const { return false; }
 };
 
 enum class verdict : unsigned {
@@ -133,11 +135,11 @@ public:
 		unsigned max_steps = 4000;
 	};
 
-	machine();
-	~machine();
+	machine() : table_(table_size) {}
 	machine(const machine &) = delete;
 
-	/// Runs one execution: `begin` sets it up and spawns tasks, `end` checks what they left behind.
+	/// Runs one execution: `begin` sets it up and spawns tasks, `end` checks what they left behind. If a state was
+	/// saved, the execution goes on from there, after the steps and decisions that led to it.
 	verdict execute(const options &how, search &decisions, const std::function<void()> &begin,
 			const std::function<void()> &end);
 
@@ -151,6 +153,10 @@ public:
 	/// Stands for all that the execution can do from here on: stacks, words, store buffers. Equal states have equal
 	/// numbers; that unequal ones have, too, is as likely as with any 64-bit hash.
 	uint64_t state();
+	/// Keeps the state, on top of those that were saved before, for executions to go on from.
+	void save();
+	/// Forgets the last that was saved.
+	void forget() { saved_count_--; }
 	/// Every decision of the execution, as text that replay understands: a letter for a thread (capital: its store
 	/// buffer's drain) and how many steps it took, a colon and a digit for the outcome of a choice.
 	std::string schedule() const;
@@ -161,7 +167,8 @@ public:
 	const std::vector<remark> &remarks() const { return remarks_; }
 	const std::string &task_label(unsigned task) const { return tasks_[task].label; }
 	unsigned tasks() const { return count_; }
-	std::string name_of(const void *address) const;
+	/// The smallest thing of that name that lies there, or the whole of which it is part.
+	std::string name_of(const void *address, bool whole = false) const;
 
 	// For scenarios.
 	/// A task that calls `body`, whose captures must be few: they lie in the machine, where each execution finds them
@@ -174,7 +181,7 @@ public:
 		add_task(std::move(label), body);
 	}
 	/// Memory that tasks share and that is not on their stacks.
-	void share(const void *address, size_t size);
+	void share(void *address, size_t size);
 	/// May the current task be interrupted while it parks?
 	void admit_signals(bool on);
 	void label(const void *address, size_t size, std::string text);
@@ -222,21 +229,45 @@ private:
 		unsigned issued_by;
 	};
 
-	struct fiber {
-		std::string label;
-		std::function<void()> body;
+	/// Stores of one task that others do not see yet, the oldest first.
+	class store_buffer {
+	public:
+		store_buffer() = default;
+		store_buffer(const store_buffer &other) { *this = other; }
+		store_buffer &operator=(const store_buffer &other)
+		{
+			std::copy_n(other.entries_, count_ = other.count_, entries_);
+			return *this;
+		}
+		bool full() const { return count_ == capacity; }
+		bool empty() const { return count_ == 0; }
+		void push(const buffered &entry) { entries_[count_++] = entry; }
+		buffered pop()
+		{
+			buffered first = entries_[0];
+			std::copy(entries_ + 1, entries_ + count_--, entries_);
+			return first;
+		}
+		const buffered *begin() const { return entries_; }
+		const buffered *end() const { return entries_ + count_; }
+
+	private:
+		static constexpr unsigned capacity = 16;
+		unsigned count_ = 0;
+		buffered entries_[capacity];
+	};
+
+	/// How far a task has come. With its stack, it is all that there is of it.
+	struct progress {
 		boost::context::detail::fcontext_t context = nullptr;
-		std::unique_ptr<char[]> stack;
 		request asked = {};
 		uint64_t answer = 0;
 		step next;
-		uint64_t hash = 0;      // of the stack
 		bool awaits = false;    // a load that waits until what the last one saw has changed
 		bool relaxed = false;   // the next load will, if it is of the same word
 		bool may_leave = false; // a park that may end without a wake
 		location *last_where = nullptr;
 		size_t last_version = 0;
-		std::deque<buffered> buffer;
 		int critical = 0;
 		int pins = 0;
 		unsigned spurious = 0;
@@ -246,6 +277,32 @@ private:
 		unsigned last_step = 0;
 		uint32_t woken = 0; // words of the machine's own: what a wake sets, and the task's life
 		uint32_t life = 0;
+		store_buffer buffer;
+	};
+
+	struct fiber : progress {
+		std::string label;
+		std::function<void()> body;
+		std::unique_ptr<char[]> stack;
+
+		char *top() const { return stack.get() + stack_size; }
+	};
+
+	/// What an execution can go on from.
+	struct snapshot {
+		size_t steps, decisions, changes, statics, reported;
+		uint64_t dead;
+		progress tasks[max_tasks];
+		std::vector<char> memory; // stacks, shared regions, static words
+	};
+
+	/// A location as it was before a step.
+	struct past {
+		location *where;
+		bool alive;
+		unsigned life;
+		unsigned execution;
+		size_t writes;
 	};
 
 	struct named {
@@ -256,6 +313,11 @@ private:
 
 	void add_task(std::string label, std::function<void()> body);
 	bool in_task() const { return active_ && running_ != no_thread; }
+	void start(const std::function<void()> &begin);
+	void go_back();
+	template <typename F>
+	void for_memory(size_t statics, F each);
+	void about_to_change(location &where);
 	location &find(void *address, unsigned size, bool begins = false);
 	unsigned task_of(resv_port_task id, const char *who);
 	static uint64_t seen_by(const fiber &task, const void *address, unsigned size);
@@ -270,8 +332,12 @@ private:
 	void drain(unsigned thread);
 	void apply(location &where, action what, uint64_t value);
 	void record(const step &s);
-	void run();
+	void run(bool anew);
 	static void enter(boost::context::detail::transfer_t from);
+
+	static constexpr size_t stack_size = 64 * 1024;
+	/// So much of a stack tasks use, but for reports; all of it is kept, as a task at fault may use what has ended.
+	static constexpr size_t used_stack = 3 * 1024;
 
 	fiber tasks_[max_tasks];
 	unsigned count_ = 0;
@@ -279,6 +345,7 @@ private:
 	boost::context::detail::fcontext_t home_ = nullptr;
 	options options_;
 	search *search_ = nullptr;
+	bool wants_reads_ = false;
 	unsigned execution_ = 0;
 	bool active_ = false; // from the set-up of an execution to its end
 	std::vector<step> steps_;
@@ -298,11 +365,14 @@ private:
 	};
 	std::vector<original> statics_;
 	struct region {
-		const void *address;
+		void *address;
 		size_t size;
 	};
 	std::vector<region> shared_;
 	uint64_t dead_ = 0; // stands for the set of words whose life has ended
+	std::vector<past> changes_;
+	std::vector<snapshot> saved_; // the first saved_count_; the others keep their memory for the next
+	size_t saved_count_ = 0;
 
 	bool keep_remarks_ = false;
 	std::vector<remark> remarks_;
@@ -310,7 +380,11 @@ private:
 };
 
 /// The machine that the port and the atomics talk to.
-machine &the_machine();
+extern machine only_machine;
+inline machine &the_machine()
+{
+	return only_machine;
+}
 
 } // namespace resv::sim
 

@@ -176,6 +176,37 @@ bool orders::next()
 
 // ---- States -------------------------------------------------------------------------------------------------------
 
+size_t number_set::find(uint64_t number) const
+{
+	size_t at = number & (slots_.size() - 1);
+	while (slots_[at] != 0 && slots_[at] != number)
+		at = (at + 1) & (slots_.size() - 1);
+	return at;
+}
+
+bool number_set::insert(uint64_t number)
+{
+	number += number == 0;
+	size_t at = find(number);
+	if (slots_[at] != 0)
+		return false;
+	slots_[at] = number;
+	if (++size_ * 2 > slots_.size()) {
+		std::vector<uint64_t> old(slots_.size() * 2);
+		old.swap(slots_);
+		for (uint64_t each : old)
+			if (each != 0)
+				slots_[find(each)] = each;
+	}
+	return true;
+}
+
+states::~states()
+{
+	while (!frames_.empty())
+		drop_frame();
+}
+
 states::frame &states::add_frame()
 {
 	frame f;
@@ -191,21 +222,33 @@ states::frame &states::add_frame()
 	return frames_.emplace_back(f);
 }
 
+void states::drop_frame()
+{
+	const frame &f = frames_.back();
+	if (f.saved)
+		machine_.forget();
+	if (f.outcomes == 0)
+		on_path(f.state)--;
+	frames_.pop_back();
+}
+
 // With a bound, coming to a state with fewer preemptions left than before shows nothing new either.
 bool states::is_new(const frame &f)
 {
 	if (bound_ == unbounded)
-		return seen_.insert(f.state).second;
+		return seen_.insert(f.state);
 	auto key = [&](unsigned preemptions) { return (f.state ^ f.turn) * (2 * preemptions + 3); };
 	for (unsigned p = 0; p < f.preemptions; p++)
 		if (seen_.contains(key(p)))
 			return false;
-	return seen_.insert(key(f.preemptions)).second;
+	return seen_.insert(key(f.preemptions));
 }
 
 // A thread that can go on all the way round has a turn sooner or later: without one, it is no circle.
 void states::look_for_circle(uint64_t state)
 {
+	if (on_path(state) == 0)
+		return;
 	thread_mask always = ~thread_mask{0};
 	thread_mask turns = 0;
 	for (auto f = frames_.rbegin(); f != frames_.rend(); ++f) {
@@ -239,6 +282,11 @@ unsigned states::pick(thread_mask enabled)
 		f.untried &= bit(f.turn) | ~(bit(max_tasks) - 1); // and store buffers, any time
 	f.thread = static_cast<uint8_t>(may_go_on ? f.turn : lowest(f.untried));
 	f.untried &= ~bit(f.thread);
+	on_path(state)++;
+	if (f.untried != 0) {
+		machine_.save();
+		f.saved = true;
+	}
 	return f.thread;
 }
 
@@ -249,21 +297,23 @@ unsigned states::choose(unsigned outcomes)
 	return frames_[depth_].outcome;
 }
 
+// The next execution begins at the last frame that can be gone back to.
 bool states::next()
 {
-	depth_ = 0;
-	for (; !frames_.empty(); frames_.pop_back()) {
+	for (; !frames_.empty(); drop_frame()) {
 		frame &f = frames_.back();
-		if (f.outcomes != 0) {
-			if (++f.outcome < f.outcomes)
-				return true;
-		} else if (f.untried != 0) {
+		if (f.outcomes != 0 && ++f.outcome < f.outcomes)
+			break;
+		if (f.outcomes == 0 && f.untried != 0) {
 			f.thread = static_cast<uint8_t>(lowest(f.untried));
 			f.untried &= f.untried - 1;
-			return true;
+			break;
 		}
 	}
-	return false;
+	depth_ = frames_.size();
+	while (depth_ != 0 && !frames_[--depth_].saved)
+		;
+	return !frames_.empty();
 }
 
 // ---- Random ---------------------------------------------------------------------------------------------------------

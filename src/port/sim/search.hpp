@@ -13,7 +13,6 @@
 #include "machine.hpp"
 
 #include <random>
-#include <unordered_set>
 
 namespace resv::sim {
 
@@ -27,6 +26,7 @@ public:
 	unsigned choose(unsigned outcomes) override;
 	void done() override;
 	bool next() override;
+	bool wants_reads() const override { return true; }
 
 private:
 	// The last step of each thread that happened before, counted from 1.
@@ -61,12 +61,28 @@ private:
 	unsigned last_[max_threads] = {};
 };
 
+/// A set of numbers that are as good as random.
+class number_set {
+public:
+	/// False if it was there already.
+	bool insert(uint64_t number);
+	bool contains(uint64_t number) const { return slots_[find(number)] != 0; }
+	size_t size() const { return size_; }
+
+private:
+	size_t find(uint64_t number) const;
+
+	std::vector<uint64_t> slots_ = std::vector<uint64_t>(1024); // open addressing; 0: none
+	size_t size_ = 0;
+};
+
 /// Depth first, and no further from a state that was seen before. Switching away from a task that could go on is a
 /// preemption; they may be bounded. Also finds circles: executions that for ever come back to a state although each task
 /// that can go on does.
 class states final : public search {
 public:
 	states(machine &m, unsigned preemptions = unbounded) : machine_(m), bound_(preemptions) {}
+	~states() override;
 
 	unsigned pick(thread_mask enabled) override;
 	unsigned choose(unsigned outcomes) override;
@@ -74,7 +90,6 @@ public:
 	bool next() override;
 
 	size_t seen() const { return seen_.size(); }
-	bool has_seen(uint64_t state) const { return seen_.contains(state); }
 
 	static constexpr unsigned unbounded = ~0u;
 
@@ -88,17 +103,22 @@ private:
 		unsigned preemptions = 0; // so far
 		thread_mask enabled = 0;
 		thread_mask untried = 0;
+		bool saved = false; // the machine can go on from here
 	};
 
 	frame &add_frame();
+	void drop_frame();
 	bool is_new(const frame &f);
 	void look_for_circle(uint64_t state);
+	uint16_t &on_path(uint64_t state) { return on_path_[state % on_path_.size()]; }
 
 	machine &machine_;
 	unsigned bound_;
 	std::vector<frame> frames_;
 	size_t depth_ = 0; // frames that the execution has come through
-	std::unordered_set<uint64_t> seen_;
+	number_set seen_;
+	std::vector<uint16_t> on_path_ =
+		std::vector<uint16_t>(8192); // frames, by what is left of their states
 };
 
 /// A number of executions, of which the same seed gives the same.
