@@ -23,7 +23,7 @@ verdict machine::execute(const options &how, search &decisions, const std::funct
 	} else {
 		go_back();
 	}
-	run(anew);
+	run_guarded(anew);
 	running_ = no_thread;
 	if (verdict_ == verdict::passed)
 		end();
@@ -112,6 +112,7 @@ void machine::resume(unsigned task)
 {
 	fiber &self = tasks_[task];
 	running_ = task;
+	resumed_++;
 	do
 		land(context::jump_fcontext(self.context, &home_));
 	while (verdict_ == verdict::passed && answer(self));

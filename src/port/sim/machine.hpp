@@ -333,6 +333,8 @@ private:
 	void apply(location &where, action what, uint64_t value);
 	void record(const step &s);
 	void run(bool anew);
+	void run_guarded(bool anew);
+	static void crashed(int signal);
 	static void enter(boost::context::detail::transfer_t from);
 
 	static constexpr size_t stack_size = 64 * 1024;
@@ -373,6 +375,7 @@ private:
 	std::vector<past> changes_;
 	std::vector<snapshot> saved_; // the first saved_count_; the others keep their memory for the next
 	size_t saved_count_ = 0;
+	unsigned resumed_ = 0; // how often any task was
 
 	bool keep_remarks_ = false;
 	std::vector<remark> remarks_;
