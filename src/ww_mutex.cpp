@@ -214,7 +214,6 @@ int ww_mutex::lock_contended(ww_acquire_ctx *ctx, const wait_request &request)
 			may_spin = tried = true;
 		}
 		list.retake();
-		self.spinning = false;
 		if (rc != 0)
 			break;
 	}
