@@ -196,8 +196,9 @@ int main(int argc, char **argv)
 	schedule = m.schedule();
 	printf("%s\n", why.substr(0, why.find('\n')).c_str());
 	variant--;
-	std::string command = "resv-sim --memory=" + memory + " --variant=" + std::to_string(variant) +
-			      " --replay=" + schedule + " " + s->name;
+	std::string command = std::string(argv[0]) + " --memory=" + memory +
+			      " --variant=" + std::to_string(variant) + " --replay=" + schedule + " " +
+			      s->name;
 	if (play(*s, how, variant, schedule) != verdict::failed) {
 		printf("the failure cannot be played again: %s\n", command.c_str());
 		return 2;

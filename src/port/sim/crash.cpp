@@ -42,11 +42,11 @@ void machine::crashed(int signal)
 {
 	static unsigned last_resumed;
 	machine &m = only_machine;
-	if (signal == SIGVTALRM && (!m.in_task() || m.resumed_ != last_resumed)) {
+	if (signal == SIGVTALRM && (!m.guarded_ || m.resumed_ != last_resumed)) {
 		last_resumed = m.resumed_;
 		return;
 	}
-	if (!m.in_task()) {
+	if (!m.guarded_) {
 		struct sigaction how = {};
 		how.sa_handler = SIG_DFL;
 		sigaction(signal, &how, nullptr);
@@ -60,14 +60,19 @@ void machine::run_guarded(bool anew)
 	static const bool installed = (install(crashed), true);
 	(void)installed;
 	int signal = sigsetjmp(before_tasks, 0);
-	if (signal == 0)
-		return run(anew);
-	std::string who = tasks_[running_].label;
+	guarded_ = signal == 0;
+	if (signal == 0) {
+		run(anew);
+		guarded_ = false;
+		return;
+	}
+	// The machine itself crashes where it follows a task's pointer.
+	unsigned task = running_ != no_thread ? running_ : decisions_.back() % max_tasks;
 	running_ = no_thread;
 	if (signal == SIGVTALRM)
-		fail(who + " runs on without a step");
+		fail(tasks_[task].label + " runs on without a step");
 	else
-		fail(who + " crashes: " + strsignal(signal));
+		fail(tasks_[task].label + " crashes: " + strsignal(signal));
 }
 
 } // namespace resv::sim

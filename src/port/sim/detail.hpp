@@ -21,6 +21,13 @@ inline uint64_t read_word(const void *address, unsigned size)
 	return value;
 }
 
+/// Not all that a task at fault took for a word can be written.
+inline void put_back(void *to, const void *from, size_t size)
+{
+	if (memcmp(to, from, size) != 0)
+		memcpy(to, from, size);
+}
+
 /// Called with what jump_fcontext() returned: notes where whoever jumped here can be resumed.
 inline void land(context::transfer_t from)
 {

@@ -50,11 +50,11 @@ void machine::start(const std::function<void()> &begin)
 	reported_.clear();
 	watch = nullptr;
 	for (const original &word : statics_)
-		memcpy(word.address, &word.value, word.size);
+		put_back(word.address, &word.value, word.size);
 	begin();
 }
 
-void machine::add_task(std::string label, std::function<void()> body)
+void machine::add_task(const std::string &label, std::function<void()> body)
 {
 	if (count_ == max_tasks)
 		return fail("more tasks than the machine has");
@@ -62,7 +62,7 @@ void machine::add_task(std::string label, std::function<void()> body)
 	if (!t.stack)
 		t.stack = std::make_unique<char[]>(stack_size);
 	static_cast<progress &>(t) = {};
-	t.label = std::move(label);
+	t.label = label;
 	t.body = std::move(body);
 	t.spurious = options_.spurious;
 	memset(t.top() - used_stack, 0, used_stack);

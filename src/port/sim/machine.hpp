@@ -174,11 +174,11 @@ public:
 	/// A task that calls `body`, whose captures must be few: they lie in the machine, where each execution finds them
 	/// at the same place.
 	template <typename F>
-	void spawn(std::string label, F body)
+	void spawn(const std::string &label, F body)
 	{
 		static_assert(sizeof body <= 2 * sizeof(void *));
 		static_assert(std::is_trivially_copyable_v<F>);
-		add_task(std::move(label), body);
+		add_task(label, body);
 	}
 	/// Memory that tasks share and that is not on their stacks.
 	void share(void *address, size_t size);
@@ -233,10 +233,14 @@ private:
 	class store_buffer {
 	public:
 		store_buffer() = default;
-		store_buffer(const store_buffer &other) { *this = other; }
+		store_buffer(const store_buffer &other) : count_(other.count_)
+		{
+			std::copy_n(other.entries_, count_, entries_);
+		}
 		store_buffer &operator=(const store_buffer &other)
 		{
-			std::copy_n(other.entries_, count_ = other.count_, entries_);
+			if (this != &other)
+				std::copy_n(other.entries_, count_ = other.count_, entries_);
 			return *this;
 		}
 		bool full() const { return count_ == capacity; }
@@ -311,7 +315,7 @@ private:
 		std::string text;
 	};
 
-	void add_task(std::string label, std::function<void()> body);
+	void add_task(const std::string &label, std::function<void()> body);
 	bool in_task() const { return active_ && running_ != no_thread; }
 	void start(const std::function<void()> &begin);
 	void go_back();
@@ -349,7 +353,8 @@ private:
 	search *search_ = nullptr;
 	bool wants_reads_ = false;
 	unsigned execution_ = 0;
-	bool active_ = false; // from the set-up of an execution to its end
+	bool guarded_ = false; // a crash is a task's fault
+	bool active_ = false;  // from the set-up of an execution to its end
 	std::vector<step> steps_;
 	std::vector<uint8_t> decisions_; // a thread, or `chosen` and an outcome
 	static constexpr uint8_t chosen = 0x80;

@@ -140,11 +140,11 @@ void machine::go_back()
 		static_cast<progress &>(tasks_[i]) = from.tasks[i];
 	const char *next = from.memory.data();
 	for_memory(from.statics, [&](char *at, size_t size) {
-		memcpy(at, next, size);
+		put_back(at, next, size);
 		next += size;
 	});
 	for (size_t i = from.statics; i < statics_.size(); i++)
-		memcpy(statics_[i].address, &statics_[i].value, statics_[i].size);
+		put_back(statics_[i].address, &statics_[i].value, statics_[i].size);
 	for (; changes_.size() > from.changes; changes_.pop_back()) {
 		const past &c = changes_.back();
 		c.where->alive = c.alive;

@@ -9,7 +9,6 @@
 
 #include <cstdio>
 
-using resv::sim::action;
 using resv::sim::the_machine;
 
 namespace resv::sim {

@@ -81,7 +81,7 @@ private:
 /// that can go on does.
 class states final : public search {
 public:
-	states(machine &m, unsigned preemptions = unbounded) : machine_(m), bound_(preemptions) {}
+	explicit states(machine &m, unsigned preemptions = unbounded) : machine_(m), bound_(preemptions) {}
 	~states() override;
 
 	unsigned pick(thread_mask enabled) override;
