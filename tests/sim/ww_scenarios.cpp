@@ -81,6 +81,25 @@ const define ring({
 	.options = {},
 });
 
+// A previous holder, a waiter that holds something, and a late locker.
+const define three({
+	.name = "three",
+	.summary = "3 contexts: one takes A alone, two take A and B in opposite orders",
+	.variants = 8,
+	.begin =
+		[](unsigned variant) {
+			the_world.emplace(both_algorithms[digit(variant, 2)], 2);
+			the_world->eager = digit(variant, 2) != 0;
+			release how = how_of(digit(variant, 2));
+			static constexpr lock_list orders[] = {{1, {0}}, {2, {1, 0}}, {2, {0, 1}}};
+			for (unsigned task = 0; task < 3; task++)
+				the_machine().spawn(label(task),
+						    [task, how] { transact(orders[task], how); });
+		},
+	.end = end_world,
+	.options = {},
+});
+
 // A previous holder, a head that holds nothing, a second waiter that holds something, and a late locker.
 const define four({
 	.name = "four",
