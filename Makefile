@@ -24,20 +24,30 @@ all: build/release/libresv.a build/prove/libresv.a $(if $(wildcard build/.config
 # ---- Flavours ---------------------------------------------------------------------------------------------------
 
 tested   := plain prove asan tsan clang
-flavours := release $(tested) clang-prove custom
+explored := sim sim-debug relacy
+flavours := release $(tested) clang-prove $(explored) custom
 
 options.prove       := PROVE_LOCKING
 options.asan        := PROVE_LOCKING RESV_DEBUG_WW_SLOWPATH
 options.tsan        := $(options.asan)
 options.clang-prove := PROVE_LOCKING
+options.sim         := RESV_SPIN_TURNS=2
+options.sim-debug   := RESV_SPIN_TURNS=2 RESV_DEBUG_WW_MUTEXES RESV_DEBUG_WW_SLOWPATH
+options.relacy      := RESV_SPIN_TURNS=2
 
 flags.asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 flags.tsan := -O1 -fsanitize=thread
+
+# The same sources over the simulated machine, or over Relacy: atomics come from there.
+flags.sim       := -Isrc/port/sim
+flags.sim-debug := $(flags.sim)
+flags.relacy    := -Itests/sim/relacy
 
 # Clang follows who holds what; tests hold and release through ASSERT_EQ(), where it cannot.
 analysis.clang       := -Wthread-safety
 analysis.clang-prove := -Wthread-safety
 
+need = $(if $(filter $(explored),$1),sim,$(if $(filter clang%,$1),test,build))
 cc  = $(if $(filter clang%,$1),$(CLANG),$(CC))
 cxx = $(if $(filter clang%,$1),$(CLANGXX),$(CXX))
 
@@ -49,13 +59,19 @@ tests    := $(wildcard tests/*_test.cpp tests/*_test.c tests/gpu/*_test.cpp test
 gpu      := $(filter-out %_test.cpp,$(wildcard tests/gpu/*.cpp))
 gpu_host := $(filter-out %_test.cpp %/main.cpp,$(wildcard tests/gpu/host/*.cpp))
 bench    := $(wildcard tests/bench/*.cpp)
-headers  := $(wildcard include/*/* src/*.hpp lockdep/*.hpp tests/gpu/*.hpp tests/gpu/host/*.hpp)
-scripts  := .ci/run $(wildcard tests/tools/* tests/bench/count/*.sh)
-formatted := $(wildcard $(foreach dir,include/resv include/resv_port src src/port/host lockdep tests tests/gpu \
-	tests/gpu/host tests/bench tests/bench/count tests/compile_fail tests/fastpath tests/install, \
+sim_port := $(wildcard src/port/sim/*.cpp)
+sim      := $(wildcard tests/sim/*.cpp)
+relacy   := $(wildcard tests/sim/relacy/*.cpp)
+headers  := $(wildcard include/*/* src/*.hpp src/port/sim/*.hpp src/port/sim/*/*.hpp lockdep/*.hpp tests/gpu/*.hpp \
+	tests/gpu/host/*.hpp)
+scripts  := .ci/run $(wildcard tests/tools/* tests/bench/count/*.sh) tests/sim/check tests/sim/searches \
+	tests/sim/bugs/check tests/sim/spin/check
+formatted := $(wildcard $(foreach dir,include/resv include/resv_port src src/port/host src/port/sim \
+	src/port/sim/resv_port lockdep tests tests/gpu tests/gpu/host tests/bench tests/bench/count tests/compile_fail \
+	tests/fastpath tests/install tests/sim tests/sim/relacy tests/sim/relacy/resv_port, \
 	$(addprefix $(dir)/*.,c h cpp hpp)))
 
-# The core and the GPU driver are freestanding; ports, front and tests are hosted.
+# The core and the GPU driver are freestanding, except where Relacy's headers are; ports, front and tests are hosted.
 freestanding := -ffreestanding -fno-exceptions -fno-rtti -fno-threadsafe-statics
 warnings     := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
 
@@ -74,9 +90,9 @@ build/$1/%.c.o: %.c build/$1/include/resv/autoconf.h
 	$$(call say,CC)$(call cc,$1) -std=c11 $$(CFLAGS) $(flags.$1) $(warnings) \
 		-Ibuild/$1/include -Iinclude -MMD -MP -c $$< -o $$@
 
-$(call objects,$1,$(core) $(gpu)): private kind_flags = $(freestanding) $(analysis.$1)
+$(call objects,$1,$(core) $(gpu)): private kind_flags = $(if $(filter relacy,$1),,$(freestanding)) $(analysis.$1)
 $(call objects,$1,$(port) $(gpu_host)): private kind_flags = $(analysis.$1)
-$(call objects,$1,$(tests)): private kind_flags = -I.
+$(call objects,$1,$(tests) $(sim_port) $(sim) $(relacy)): private kind_flags = -I.
 $(call objects,$1,$(tests)): | build/need/test
 
 build/$1/libresv.a: $(call objects,$1,$(core) $(port))
@@ -90,8 +106,14 @@ build/$1/gpu/resv-gpu: $(call objects,$1,tests/gpu/host/main.cpp $(gpu_host) $(g
 	@mkdir -p $$(@D)
 	$$(call say,LINK)$(call cxx,$1) $(flags.$1) $$^ -lpthread -o $$@
 
+build/$1/resv-sim: $(call objects,$1,$(core) $(sim_port) $(sim))
+	$$(call say,LINK)$(call cxx,$1) $(flags.$1) $$^ -lboost_context -o $$@
+
+build/$1/resv-relacy: $(call objects,$1,src/ww_mutex.cpp src/wait_list.cpp src/parker.cpp $(relacy))
+	$$(call say,LINK)$(call cxx,$1) $(flags.$1) $$^ -o $$@
+
 # Depends on this file, so that a changed flag compiles everything anew.
-build/$1/include/resv/autoconf.h: build/$1/.config Kconfig | build/need/$(if $(filter clang%,$1),test,build)
+build/$1/include/resv/autoconf.h: build/$1/.config Kconfig | build/need/$(call need,$1)
 	@mkdir -p $$(@D) build/$1/kconfig/include/config
 	@cp $$< build/$1/kconfig/.config
 	$$(call say,KCONFIG)cd build/$1/kconfig && export KCONFIG_AUTOHEADER=../include/resv/autoconf.h && \
@@ -106,9 +128,9 @@ build/custom/.config: build/.config Makefile
 
 build/%/.config: Makefile
 	@mkdir -p $(@D)
-	@printf '%s\n' $(foreach option,$(options.$*),CONFIG_$(option)=y) >$@
+	@printf '%s\n' $(foreach option,$(options.$*),CONFIG_$(option)$(if $(findstring =,$(option)),,=y)) >$@
 
--include $(shell find build -name '*.d' 2>/dev/null)
+-include $(shell find build -path build/bugs -prune -o -name '*.d' -print 2>/dev/null)
 
 # What has to be installed, by group: says so, or does so where it may.
 build/need/%: tests/tools/need
@@ -116,7 +138,7 @@ build/need/%: tests/tools/need
 	@mkdir -p $(@D)
 	@touch $@
 
-build/need/test build/need/bench build/need/lint: | build/need/build
+build/need/test build/need/bench build/need/lint build/need/sim: | build/need/build
 
 # ---- Programs ---------------------------------------------------------------------------------------------------
 
@@ -132,20 +154,25 @@ build/bench/resv-bench: $(call objects,release,$(bench)) build/release/libresv.a
 
 $(call objects,release,$(bench)): | build/need/bench
 
+explore: build/sim/resv-sim ## a SCENARIO, or their list (BOUND, SEED, SEARCH, MEMORY, RUNS, VARIANT, LIMIT, REPLAY, TRACE)
+	@build/sim/resv-sim $(if $(SCENARIO),$(foreach option,bound seed search memory runs variant limit replay trace, \
+		$(addprefix --$(option)=,$(value $(shell echo $(option) | tr a-z A-Z)))) $(SCENARIO),--list)
+
 # ---- Checks: each is a step of `make check`, and a target of its own ------------------------------------------------
 
 host_steps := test-plain test-prove symbols compile-fail
 steps      := builds $(tested:%=test-%) symbols fastpath compile-fail install-check examples workloads \
-	bench-count lint
+	bench-count check-sim lint
 
 # What the steps need is made side by side, before they run one after the other. A part that cannot be made does not
 # stop the rest: its step will fail.
 test_program = $(patsubst test-%,build/%/tests/resv_tests,$(filter test-%,$1))
+sims = build/sim/resv-sim build/sim-debug/resv-sim build/relacy/resv-relacy
 jobs = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
 check: ## everything, one summary at the end (about ten minutes on two cores)
-check: build/need/test build/need/bench build/need/lint
-	-@$(MAKE) --keep-going $(jobs) builds stage lint build/plain/gpu/resv-gpu $(call test_program,$(steps))
+check: build/need/test build/need/bench build/need/lint build/need/sim
+	-@$(MAKE) --keep-going $(jobs) builds stage lint build/plain/gpu/resv-gpu $(call test_program,$(steps)) $(sims)
 	@tests/tools/check $(steps)
 
 check-host: build/need/test ## the tests without sanitizers, and what is as quick
@@ -184,12 +211,16 @@ examples: stage | build/need/test ## the programs in README.md
 workloads: build/plain/gpu/resv-gpu ## each workload of the software GPU, for a second
 	@tests/tools/workloads $< tests/gpu/workloads/*.conf
 
+check-sim: $(sims) ## that no interleaving breaks the locks, and that planted bugs do (about N minutes on two cores)
+	@tests/sim/check
+
 bench-count: all | build/need/test ## that no operation takes more instructions than it did
 	@tests/bench/count/run.sh build/bench-count
 
 # ---- Style --------------------------------------------------------------------------------------------------------
 
-tidied := $(patsubst %,build/lint/%,$(core) $(port) $(gpu) $(gpu_host))
+tidied := $(patsubst %,build/lint/%,$(core) $(port) $(sim_port) $(gpu) $(gpu_host))
+$(patsubst %,build/lint/%,$(sim_port)): private tidy_flags = -Isrc/port/sim
 
 lint: $(tidied) | build/need/lint ## clang-tidy, clang-format and shellcheck
 	@clang-format --dry-run -Werror $(formatted)
@@ -197,7 +228,7 @@ lint: $(tidied) | build/need/lint ## clang-tidy, clang-format and shellcheck
 
 build/lint/%: % .clang-tidy build/prove/include/resv/autoconf.h $(headers) | build/need/lint
 	@mkdir -p $(@D)
-	$(call say,TIDY)clang-tidy --quiet $< -- -std=c++20 -Ibuild/prove/include -Iinclude 2>/dev/null
+	$(call say,TIDY)clang-tidy --quiet $< -- -std=c++20 $(tidy_flags) -Ibuild/prove/include -Iinclude 2>/dev/null
 	@touch $@
 
 format: | build/need/lint ## lay out the sources as .clang-format says
@@ -237,4 +268,4 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: all run bench check check-host builds symbols fastpath compile-fail stage install-check examples workloads \
-	bench-count lint format menuconfig install clean help
+	bench-count check-sim explore lint format menuconfig install clean help
