@@ -263,6 +263,7 @@ constexpr scenario scenarios[] = {
 
 // ---- Running them ----------------------------------------------------------------------------------------------------
 
+const char *program;
 const scenario *the_scenario;
 ww_algorithm the_algorithm;
 
@@ -274,23 +275,27 @@ struct suite : rl::test_suite<suite<tasks>, tasks> {
 	void after() { shared.check_idle(); }
 };
 
-/// Runs the scenario. After a failure, and if `show`, it runs the failing execution again and prints its history.
+/// Runs the scenario from params.initial_state on. After a failure, and if `show`, or if that is all that was asked for,
+/// it runs the failing execution again and prints its history.
 template <typename suite, template <rl::thread_id_t> typename scheduler>
 rl::test_result_e explore(rl::test_params &params, bool show)
 {
 	using chosen = scheduler<suite::params::thread_count>;
 	std::ostream nowhere(nullptr);
 	rl::ostringstream state;
+	rl::test_params again = params;
+	rl::test_result_e result = rl::test_result_success;
 
 	params.output_stream = params.progress_stream = &nowhere;
-	rl::test_result_e result = rl::run_test<suite, chosen>(params, state, false);
-	if (result != rl::test_result_success && show) {
+	if (params.initial_state.empty()) {
+		result = rl::run_test<suite, chosen>(params, state, false);
+		again.initial_state = state.str();
+	}
+	if (!params.initial_state.empty() || (result != rl::test_result_success && show)) {
 		rl::ostringstream unused;
-		rl::test_params again = params;
 		again.output_stream = &std::cout;
 		again.collect_history = true;
-		again.initial_state = state.str();
-		rl::run_test<suite, chosen>(again, unused, true);
+		result = rl::run_test<suite, chosen>(again, unused, true);
 	}
 	return result;
 }
@@ -303,28 +308,51 @@ rl::test_result_e explore(rl::test_params &params, bool show)
 		       : explore<suite, rl::context_bound_scheduler>(params, show);
 }
 
-/// Prints a line. True if the scenario failed.
+const char *name_of(ww_algorithm algorithm)
+{
+	return algorithm == ww_algorithm::wound_wait ? "wound-wait" : "wait-die";
+}
+
+rl::test_result_e run(const scenario &s, ww_algorithm algorithm, rl::test_params &params, bool show)
+{
+	params.context_bound = s.switches;
+	params.execution_depth_limit = 10000;
+	the_scenario = &s;
+	the_algorithm = algorithm;
+	return s.tasks == 2 ? explore<suite<2>>(params, show) : explore<suite<3>>(params, show);
+}
+
+/// Prints a line, and after a failure by chance how to play it again. True if the scenario failed.
 bool fails(const scenario &s, ww_algorithm algorithm, rl::scheduler_type_e scheduler, bool show)
 {
 	rl::test_params params;
 	params.search_type = scheduler;
 	params.iteration_count = s.executions;
-	params.context_bound = s.switches;
-	params.execution_depth_limit = 10000;
-	the_scenario = &s;
-	the_algorithm = algorithm;
 
 	const auto begin = std::chrono::steady_clock::now();
-	rl::test_result_e result =
-		s.tasks == 2 ? explore<suite<2>>(params, show) : explore<suite<3>>(params, show);
+	rl::test_result_e result = run(s, algorithm, params, show);
 	const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
-	std::printf("%-13s %-10s %-8s %8llu executions %6.1f s  %s\n", s.name,
-		    algorithm == ww_algorithm::wound_wait ? "wound-wait" : "wait-die",
-		    scheduler == rl::sched_random ? "random" : "bounded",
-		    static_cast<unsigned long long>(params.stop_iteration), elapsed.count(),
+	bool by_chance = scheduler == rl::sched_random;
+	auto executions = static_cast<unsigned long long>(params.stop_iteration);
+	std::printf("%-13s %-10s %-8s %8llu executions %6.1f s  %s\n", s.name, name_of(algorithm),
+		    by_chance ? "random" : "bounded", executions, elapsed.count(),
 		    result == rl::test_result_success ? "ok" : rl::test_result_str(result));
+	if (result != rl::test_result_success && by_chance)
+		std::printf("  %s --replay=%s:%llu %s\n", program, name_of(algorithm), executions, s.name);
 	std::fflush(stdout);
 	return result != rl::test_result_success;
+}
+
+/// Plays one execution by chance again, given as ALGORITHM:NUMBER, and prints its history. True if it failed.
+bool replay(const scenario &s, const char *given)
+{
+	rl::test_params params;
+	params.search_type = rl::sched_random;
+	params.iteration_count = s.executions;
+	params.initial_state = std::string(std::strchr(given, ':') + 1) + " ";
+	bool wounds = std::strncmp(given, "wound-wait:", 11) == 0;
+	return run(s, wounds ? ww_algorithm::wound_wait : ww_algorithm::wait_die, params, true) !=
+	       rl::test_result_success;
 }
 
 /// True if the scenario went as expected: it never fails, or it does.
@@ -340,7 +368,8 @@ bool passes(const scenario &s, bool expect_failure)
 
 int usage()
 {
-	std::fprintf(stderr, "usage: resv-relacy [[--expect-failure] NAME...]\n\n");
+	std::fprintf(stderr, "usage: resv-relacy [[--expect-failure] NAME...]\n"
+			     "       resv-relacy --replay=ALGORITHM:NUMBER NAME\n\n");
 	for (const scenario &s : scenarios)
 		std::fprintf(stderr, "  %-13s %s\n", s.name, s.summary);
 	return 2;
@@ -348,8 +377,13 @@ int usage()
 
 int main(int argc, char **argv)
 {
+	program = argv[0];
+	const char *schedule =
+		argc > 1 && std::strncmp(argv[1], "--replay=w", 10) == 0 && std::strchr(argv[1], ':')
+			? argv[1] + 9
+			: nullptr;
 	bool expect_failure = argc > 1 && std::strcmp(argv[1], "--expect-failure") == 0;
-	int first = expect_failure ? 2 : 1;
+	int first = expect_failure || schedule ? 2 : 1;
 	unsigned passed = 0, failed = 0, found = 0;
 
 	for (const scenario &s : scenarios) {
@@ -358,6 +392,8 @@ int main(int argc, char **argv)
 			chosen |= std::strcmp(argv[i], s.name) == 0;
 		if (chosen) {
 			found++;
+			if (schedule)
+				return replay(s, schedule);
 			(passes(s, expect_failure) ? passed : failed)++;
 		}
 	}
