@@ -22,7 +22,9 @@ using settings = std::map<std::string, std::string>;
 constexpr const char *usage =
 	"usage: resv-sim [OPTION...] SCENARIO\n"
 	"       resv-sim --list\n"
-	"  --memory=sc|tso     sequentially consistent (default), or with store buffers\n"
+	"  --memory=sc|tso|pso sequentially consistent (default), or with store buffers: that of x86, or one "
+	"whose\n"
+	"                      stores change places, but for --search=orders\n"
 	"  --search=states     every state, once (default); with --bound=N, those within N preemptions\n"
 	"  --search=orders     every order of steps that depend on each other\n"
 	"  --search=random     --runs=N executions (default 100000), by chance\n"
@@ -145,9 +147,13 @@ int main(int argc, char **argv)
 	machine &m = the_machine();
 	machine::options how = s->options;
 	std::string memory = option_of(given, "memory", "sc");
-	if (memory != "sc" && memory != "tso")
+	if (memory != "sc" && memory != "tso" && memory != "pso")
 		die("no memory is called '" + memory + "'");
-	how.memory = memory == "tso" ? memory_model::tso : memory_model::sc;
+	how.memory = memory == "pso"   ? memory_model::pso
+		     : memory == "tso" ? memory_model::tso
+				       : memory_model::sc;
+	if (memory == "pso" && option_of(given, "search") == "orders")
+		die("--search=orders does not know which store of a buffer comes next");
 	uint64_t limit = number(given, "limit", UINT64_MAX);
 	bool expect_failure = given.contains("expect-failure");
 	auto first = static_cast<unsigned>(number(given, "variant", 0));

@@ -161,7 +161,7 @@ bool machine::announce(fiber &self)
 {
 	const request &asked = self.asked;
 	location &where = find(asked.address, asked.size);
-	bool buffers = options_.memory == memory_model::tso;
+	bool buffers = options_.memory != memory_model::sc;
 	bool own = asked.address == &self.life;
 
 	if (!where.alive && asked.how == action::store) {
@@ -170,7 +170,7 @@ bool machine::announce(fiber &self)
 	}
 	if (buffers &&
 	    (asked.how == action::store || asked.how == action::wake || (asked.how == action::die && !own))) {
-		issue(self, asked.how, where, asked.value);
+		issue(self, where);
 		self.answer = 0;
 		return true;
 	}
@@ -319,17 +319,44 @@ void machine::record(const step &s)
 		watch(steps_.back());
 }
 
-void machine::issue(fiber &self, action what, location &where, uint64_t value)
+void machine::issue(fiber &self, location &where)
 {
 	if (self.buffer.full())
 		return fail("a task has more stores in its buffer than the machine holds");
-	self.buffer.push({&where, where.life, what, value, self.last_step});
+	const request &asked = self.asked;
+	bool in_order = options_.memory == memory_model::tso || asked.how != action::store || asked.expected;
+	self.buffer.push({&where, where.life, asked.how, asked.value, self.last_step, in_order});
+}
+
+// Which entry of the buffer is drained: the first, or one that may pass those before it.
+unsigned machine::next_drained(unsigned thread)
+{
+	const store_buffer &buffer = tasks_[thread - max_tasks].buffer;
+	unsigned candidates[max_choices], n = 0;
+	for (const buffered *entry = buffer.begin(); entry != buffer.end() && n < max_choices; ++entry) {
+		bool passes = !entry->in_order;
+		for (const buffered *before = buffer.begin(); passes && before != entry; ++before)
+			passes = before->where != entry->where;
+		if (passes || entry == buffer.begin())
+			candidates[n++] = static_cast<unsigned>(entry - buffer.begin());
+	}
+	if (n == 1)
+		return candidates[0];
+	// A step for the turn, before the choice; the choice's own is the drain.
+	step turn = {};
+	turn.thread = static_cast<uint8_t>(thread);
+	turn.outcomes = static_cast<uint8_t>(n);
+	record(turn);
+	unsigned outcome = search_->choose(n);
+	decisions_.push_back(static_cast<uint8_t>(chosen | outcome));
+	steps_.back().outcome = static_cast<uint8_t>(outcome);
+	return candidates[outcome];
 }
 
 void machine::drain(unsigned thread)
 {
 	fiber &owner = tasks_[thread - max_tasks];
-	buffered entry = owner.buffer.pop();
+	buffered entry = owner.buffer.pop(next_drained(thread));
 
 	step s = {};
 	s.thread = static_cast<uint8_t>(thread);

@@ -47,6 +47,7 @@ constexpr unsigned drain_of(unsigned task)
 enum class memory_model : unsigned {
 	sc,  ///< a store is seen by all at once
 	tso, ///< a store waits in the task's buffer, in order, until it is drained; as on x86
+	pso, ///< the same, but stores to different words may change places; not with a release after them
 };
 
 /// May resv_port_task_running() say yes, no, or either?
@@ -218,7 +219,7 @@ private:
 		unsigned size = 0; // of the word; or the number of outcomes
 		void *address = nullptr;
 		uint64_t value = 0;
-		uint64_t expected = 0; // of a compare-and-exchange
+		uint64_t expected = 0; // of a compare-and-exchange; of a store: is it a release?
 	};
 
 	struct buffered {
@@ -227,6 +228,7 @@ private:
 		action what; // store, die or wake
 		uint64_t value;
 		unsigned issued_by;
+		bool in_order; // comes after all that were buffered before it
 	};
 
 	/// Stores of one task that others do not see yet, the oldest first.
@@ -246,11 +248,11 @@ private:
 		bool full() const { return count_ == capacity; }
 		bool empty() const { return count_ == 0; }
 		void push(const buffered &entry) { entries_[count_++] = entry; }
-		buffered pop()
+		buffered pop(unsigned n)
 		{
-			buffered first = entries_[0];
-			std::copy(entries_ + 1, entries_ + count_--, entries_);
-			return first;
+			buffered entry = entries_[n];
+			std::copy(entries_ + n + 1, entries_ + count_--, entries_ + n);
+			return entry;
 		}
 		const buffered *begin() const { return entries_; }
 		const buffered *end() const { return entries_ + count_; }
@@ -332,7 +334,8 @@ private:
 	bool answer(fiber &self);
 	bool announce(fiber &self);
 	void perform(fiber &self);
-	void issue(fiber &self, action what, location &where, uint64_t value);
+	void issue(fiber &self, location &where);
+	unsigned next_drained(unsigned thread);
 	void drain(unsigned thread);
 	void apply(location &where, action what, uint64_t value);
 	void record(const step &s);
@@ -358,6 +361,7 @@ private:
 	std::vector<step> steps_;
 	std::vector<uint8_t> decisions_; // a thread, or `chosen` and an outcome
 	static constexpr uint8_t chosen = 0x80;
+	static constexpr unsigned max_choices = 10; // a digit in schedules
 	verdict verdict_ = verdict::passed;
 	std::string failure_;
 	std::string reported_;

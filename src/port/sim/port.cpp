@@ -18,9 +18,9 @@ uint64_t load(word w)
 	return the_machine().access(action::load, w.address, w.size, 0);
 }
 
-void store(word w, uint64_t value)
+void store(word w, uint64_t value, bool release)
 {
-	the_machine().access(action::store, w.address, w.size, value);
+	the_machine().access(action::store, w.address, w.size, value, release);
 }
 
 uint64_t exchange(word w, uint64_t value)
@@ -113,7 +113,7 @@ unsigned long resv_port_spin_lock(resv_port_spinlock *lock)
 
 void resv_port_spin_unlock(resv_port_spinlock *lock, unsigned long)
 {
-	resv::sim::store({&lock->opaque, sizeof lock->opaque}, 0);
+	resv::sim::store({&lock->opaque, sizeof lock->opaque}, 0, true);
 	resv_port_critical_end();
 }
 

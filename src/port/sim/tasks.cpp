@@ -42,7 +42,7 @@ uint64_t machine::access(action what, void *address, unsigned size, uint64_t val
 void machine::fence()
 {
 	fiber &self = tasks_[running_];
-	if (in_task() && options_.memory == memory_model::tso)
+	if (in_task() && options_.memory != memory_model::sc)
 		ask({request::step, action::fence, sizeof self.life, &self.life});
 }
 

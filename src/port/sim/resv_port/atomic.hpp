@@ -24,7 +24,7 @@ struct word {
 };
 
 uint64_t load(word w);
-void store(word w, uint64_t value);
+void store(word w, uint64_t value, bool release);
 uint64_t exchange(word w, uint64_t value);
 uint64_t fetch_add(word w, uint64_t value);
 bool compare_exchange(word w, uint64_t expected, uint64_t value);
@@ -62,7 +62,7 @@ public:
 	atomic &operator=(const atomic &) = delete;
 
 	T load(order) const { return value(sim::load(self())); }
-	void store(T v, order) { sim::store(self(), bits(v)); }
+	void store(T v, order o) { sim::store(self(), bits(v), o == order::release); }
 	T exchange(T v, order) { return value(sim::exchange(self(), bits(v))); }
 	T fetch_add(T v, order) { return value(sim::fetch_add(self(), bits(v))); }
 	bool compare_exchange(T expected, T v, order)
