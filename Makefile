@@ -211,7 +211,7 @@ examples: stage | build/need/test ## the programs in README.md
 workloads: build/plain/gpu/resv-gpu ## each workload of the software GPU, for a second
 	@tests/tools/workloads $< tests/gpu/workloads/*.conf
 
-check-sim: $(sims) ## that no interleaving breaks the locks, and that planted bugs do (about N minutes on two cores)
+check-sim: $(sims) ## that no interleaving breaks the locks, and that planted bugs do (about four minutes on two cores)
 	@tests/sim/check
 
 bench-count: all | build/need/test ## that no operation takes more instructions than it did

@@ -189,7 +189,8 @@ int main(int argc, char **argv)
 			sum.states += all->seen();
 	}
 	double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-	printf("%-10s %-3s %-6s %3u variants %10llu schedules %9llu states %7.1f s: ", s->name.c_str(),
+	std::string title = s->name + (resv::config::debug_ww_slowpath ? "/debug" : "");
+	printf("%-13s %-3s %-6s %3u variants %10llu schedules %9llu states %7.1f s: ", title.c_str(),
 	       memory.c_str(), option_of(given, "search", "states").c_str(), variant - first,
 	       static_cast<unsigned long long>(sum.executions), static_cast<unsigned long long>(sum.states),
 	       seconds);
