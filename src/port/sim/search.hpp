@@ -2,7 +2,8 @@
 //
 // Ways to go through the executions of a scenario.
 //
-//   orders       an execution of each class of executions that differ only in the order of independent steps
+//   orders       an execution of each class of executions that differ only in the order of independent steps; for
+//                scenarios in which no task can try for ever
 //   states       every step from every state that can be reached, with as many preemptions as allowed
 //   random       each step any thread that is ready
 //   pct          random priorities that change a few times: finds a bug of depth d with a known probability
