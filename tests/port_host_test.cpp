@@ -7,7 +7,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <csignal>
 #include <cstring>
 #include <string>
 #include <thread>
@@ -202,6 +204,49 @@ TEST(port_host_death_test, waits_open_and_close_in_pairs)
 		"resv: park.. without park_prepare.. in the same mode");
 }
 
+TEST(port_host_death_test, handlers_begin_and_end_in_pairs)
+{
+	GTEST_FLAG_SET(death_test_style, "threadsafe");
+	EXPECT_DEATH(resv_host_irq_exit(), "resv: irq_exit.. without irq_enter");
+	EXPECT_DEATH(
+		{
+			resv_host_irq_enter(RESV_HOST_SOFTIRQ);
+			resv_host_irq_enter(RESV_HOST_HARDIRQ);
+			resv_host_irq_exit();
+			resv_host_irq_exit();
+			resv_host_irq_exit();
+		},
+		"resv: irq_exit.. without irq_enter");
+	EXPECT_DEATH(resv_host_irq_enter(static_cast<resv_host_irq>(3)),
+		     "resv: irq_enter.. of an unknown kind");
+}
+
+TEST(port_host_death_test, only_a_hard_handler_interrupts_another)
+{
+	GTEST_FLAG_SET(death_test_style, "threadsafe");
+	constexpr resv_host_irq kinds[][2] = {
+		{RESV_HOST_SOFTIRQ, RESV_HOST_SOFTIRQ},
+		{RESV_HOST_HARDIRQ, RESV_HOST_SOFTIRQ},
+		{RESV_HOST_HARDIRQ, RESV_HOST_HARDIRQ},
+		{RESV_HOST_HARDIRQ_THREADED, RESV_HOST_HARDIRQ},
+		{RESV_HOST_HARDIRQ, RESV_HOST_HARDIRQ_THREADED},
+	};
+	for (const auto &[outer, inner] : kinds) {
+		EXPECT_DEATH(
+			{
+				resv_host_irq_enter(outer);
+				resv_host_irq_enter(inner);
+			},
+			"resv: irq_enter.. in a handler that this cannot interrupt");
+	}
+}
+
+TEST(port_host_death_test, panic_says_nothing_more)
+{
+	GTEST_FLAG_SET(death_test_style, "threadsafe");
+	EXPECT_EXIT(resv_port_panic("why"), testing::KilledBySignal(SIGABRT), "^$");
+}
+
 // ---- The ends of threads ----------------------------------------------------------------------------------------
 
 struct late_user {
@@ -359,6 +404,139 @@ TEST(port_host_running, parked_on_another_cpu)
 		sleeper.join();
 	}).join();
 	EXPECT_FALSE(running);
+}
+
+// ---- Interrupts ------------------------------------------------------------------------------------------------
+
+constexpr unsigned both_on = RESV_HARDIRQS_ON | RESV_SOFTIRQS_ON;
+
+unsigned irq_state()
+{
+	unsigned state;
+
+	EXPECT_NE(resv_port_held_locks(&state), nullptr);
+	return state;
+}
+
+unsigned char *held_locks()
+{
+	unsigned state;
+
+	return static_cast<unsigned char *>(resv_port_held_locks(&state));
+}
+
+bool is_zero(const unsigned char *held)
+{
+	return std::all_of(held, held + RESV_PORT_HELD_BYTES, [](unsigned char byte) { return byte == 0; });
+}
+
+TEST(port_host_irq, handlers_run_with_their_interrupts_off)
+{
+	EXPECT_EQ(irq_state(), both_on);
+	resv_host_irq_enter(RESV_HOST_HARDIRQ);
+	EXPECT_EQ(irq_state(), RESV_IN_HARDIRQ);
+	resv_host_irq_exit();
+	resv_host_irq_enter(RESV_HOST_HARDIRQ_THREADED);
+	EXPECT_EQ(irq_state(), RESV_IN_HARDIRQ | RESV_IRQ_THREADED);
+	resv_host_irq_exit();
+	resv_host_irq_enter(RESV_HOST_SOFTIRQ);
+	EXPECT_EQ(irq_state(), RESV_IN_SOFTIRQ | RESV_HARDIRQS_ON);
+	resv_host_irq_enter(RESV_HOST_HARDIRQ);
+	EXPECT_EQ(irq_state(), RESV_IN_HARDIRQ);
+	resv_host_irq_exit();
+	EXPECT_EQ(irq_state(), RESV_IN_SOFTIRQ | RESV_HARDIRQS_ON);
+	resv_host_irq_exit();
+	EXPECT_EQ(irq_state(), both_on);
+}
+
+TEST(port_host_irq, softirq_with_interrupts_off)
+{
+	EXPECT_TRUE(resv_host_hardirqs(false));
+	resv_host_irq_enter(RESV_HOST_SOFTIRQ);
+	EXPECT_EQ(irq_state(), RESV_IN_SOFTIRQ);
+	resv_host_irq_exit();
+	EXPECT_EQ(irq_state(), RESV_SOFTIRQS_ON);
+	EXPECT_FALSE(resv_host_hardirqs(true));
+}
+
+TEST(port_host_irq, turned_on_and_off)
+{
+	EXPECT_TRUE(resv_host_softirqs(false));
+	EXPECT_FALSE(resv_host_softirqs(false));
+	EXPECT_EQ(irq_state(), RESV_HARDIRQS_ON);
+	EXPECT_TRUE(resv_host_hardirqs(false));
+	EXPECT_EQ(irq_state(), 0u);
+	EXPECT_FALSE(resv_host_softirqs(true));
+	EXPECT_TRUE(resv_host_softirqs(true));
+	EXPECT_EQ(irq_state(), RESV_SOFTIRQS_ON);
+	EXPECT_FALSE(resv_host_hardirqs(true));
+	EXPECT_EQ(irq_state(), both_on);
+}
+
+TEST(port_host_irq, what_a_handler_turns_on_ends_with_it)
+{
+	EXPECT_TRUE(resv_host_softirqs(false));
+	resv_host_irq_enter(RESV_HOST_HARDIRQ);
+	EXPECT_FALSE(resv_host_hardirqs(true));
+	EXPECT_FALSE(resv_host_softirqs(true));
+	EXPECT_EQ(irq_state(), RESV_IN_HARDIRQ | both_on);
+	resv_host_irq_exit();
+	EXPECT_EQ(irq_state(), RESV_HARDIRQS_ON);
+	EXPECT_FALSE(resv_host_softirqs(true));
+}
+
+TEST(port_host_irq, belong_to_one_thread)
+{
+	unsigned other = 0;
+
+	resv_host_irq_enter(RESV_HOST_HARDIRQ);
+	std::thread([&] { other = irq_state(); }).join();
+	resv_host_irq_exit();
+	EXPECT_EQ(other, both_on);
+}
+
+TEST(port_host_irq, each_level_has_storage_of_its_own)
+{
+	std::vector<unsigned char *> all = {held_locks()};
+
+	resv_host_irq_enter(RESV_HOST_SOFTIRQ);
+	all.push_back(held_locks());
+	resv_host_irq_enter(RESV_HOST_HARDIRQ);
+	all.push_back(held_locks());
+	resv_host_irq_exit();
+	EXPECT_EQ(held_locks(), all[1]);
+	resv_host_irq_exit();
+	EXPECT_EQ(held_locks(), all[0]);
+
+	std::sort(all.begin(), all.end());
+	EXPECT_GE(all[1] - all[0], RESV_PORT_HELD_BYTES);
+	EXPECT_GE(all[2] - all[1], RESV_PORT_HELD_BYTES);
+}
+
+TEST(port_host_irq, each_handler_begins_with_nothing_held)
+{
+	for (resv_host_irq irq : {RESV_HOST_SOFTIRQ, RESV_HOST_HARDIRQ, RESV_HOST_HARDIRQ_THREADED}) {
+		resv_host_irq_enter(irq);
+		memset(held_locks(), 0xff, RESV_PORT_HELD_BYTES);
+		resv_host_irq_exit();
+		resv_host_irq_enter(irq);
+		EXPECT_TRUE(is_zero(held_locks()));
+		resv_host_irq_exit();
+	}
+}
+
+TEST(port_host_irq, the_interrupted_context_keeps_what_it_holds)
+{
+	std::thread([] {
+		held_locks()[0] = 1;
+		resv_host_irq_enter(RESV_HOST_SOFTIRQ);
+		held_locks()[0] = 2;
+		resv_host_irq_enter(RESV_HOST_HARDIRQ);
+		resv_host_irq_exit();
+		EXPECT_EQ(held_locks()[0], 2);
+		resv_host_irq_exit();
+		EXPECT_EQ(held_locks()[0], 1);
+	}).join();
 }
 
 // ---- Reports ---------------------------------------------------------------------------------------------------
