@@ -43,6 +43,19 @@
 #define RESV_SPIN_TURNS 512
 #endif
 
+/* How much the annotator can keep in mind. */
+#ifdef CONFIG_RESV_LOCKDEP_CLASSES
+#define RESV_LOCKDEP_CLASSES CONFIG_RESV_LOCKDEP_CLASSES
+#else
+#define RESV_LOCKDEP_CLASSES 4096
+#endif
+
+#ifdef CONFIG_RESV_LOCKDEP_EDGES
+#define RESV_LOCKDEP_EDGES CONFIG_RESV_LOCKDEP_EDGES
+#else
+#define RESV_LOCKDEP_EDGES 32768
+#endif
+
 /*
  * Names the options that change a struct's layout. The library defines the symbol of its own options; every user
  * refers to the symbol of his: a mismatch is an undefined reference that says which options the user had.
