@@ -189,6 +189,7 @@ uint32_t graph::edge_payload(node from, node to) const
 
 // ---- Searches --------------------------------------------------------------------------------------------------------
 
+// Where a search begins needs no mark: without cycles it does not come back.
 void graph::start_search()
 {
 	if (++search_ != 0)
@@ -215,7 +216,6 @@ unsigned graph::search_up(node begin, node end)
 	unsigned found = 0;
 
 	start_search();
-	mark(begin);
 	scratch_[found++] = pair_of(vertices_[begin].rank, begin);
 	for (unsigned i = 0; i < found; i++)
 		for (uint32_t link = vertices_[node_of(scratch_[i])].out; link;
@@ -236,7 +236,6 @@ unsigned graph::search_down(node begin, node end, uint32_t *pairs)
 	const uint16_t floor = vertices_[end].rank;
 	unsigned found = 0;
 
-	mark(begin);
 	pairs[found++] = pair_of(vertices_[begin].rank, begin);
 	for (unsigned i = 0; i < found; i++)
 		for (uint32_t link = vertices_[node_of(pairs[i])].in; link; link = at_link(link).next_in) {
@@ -298,7 +297,6 @@ unsigned graph::path(node from, node to, node *out, unsigned max)
 	unsigned at = 0;
 
 	start_search();
-	mark(from);
 	scratch_[found++] = pair_of(0, from);
 	for (; at < found && node_of(scratch_[at]) != to; at++)
 		for (uint32_t link = vertices_[node_of(scratch_[at])].out; link;

@@ -2,16 +2,10 @@
 //
 // The C ABI: each function hands its opaque storage to the C++ object that lives there. No behaviour of its own, and
 // nothing to tell the thread-safety analysis, which does not see C.
+#include "../lockdep/in_place.hpp"
+
 #include <resv/resv.h>
 #include <resv/transaction.hpp>
-
-// <new> is the host's; this is all that it would be needed for.
-enum class in_place {};
-constexpr in_place here{};
-inline void *operator new(size_t, void *storage, in_place) noexcept
-{
-	return storage;
-}
 
 namespace resv {
 
@@ -95,13 +89,6 @@ const exec &of(const resv_exec *e)
 	return in<const exec>(e);
 }
 
-#if RESV_PROVE_LOCKING
-lockdep_map &of(resv_lockdep_map *map)
-{
-	return in<lockdep_map>(map);
-}
-#endif
-
 resv_ww_acquire_ctx *to_c(ww_acquire_ctx *ctx)
 {
 	return reinterpret_cast<resv_ww_acquire_ctx *>(ctx);
@@ -117,7 +104,7 @@ extern "C" {
 
 void resv_ww_acquire_init(resv_ww_acquire_ctx *ctx, resv_ww_class *c)
 {
-	new (ctx, here) ww_acquire_ctx(of(c));
+	new (ctx, in_place) ww_acquire_ctx(of(c));
 }
 
 void resv_ww_acquire_done(resv_ww_acquire_ctx *ctx)
@@ -142,7 +129,7 @@ void resv_ww_acquire_abandon(resv_ww_acquire_ctx *ctx)
 
 void resv_ww_mutex_init(resv_ww_mutex *lock, resv_ww_class *c)
 {
-	new (lock, here) ww_mutex(of(c));
+	new (lock, in_place) ww_mutex(of(c));
 }
 
 void resv_ww_mutex_destroy(resv_ww_mutex *lock)
@@ -202,7 +189,7 @@ resv_ww_acquire_ctx *resv_ww_mutex_locking_ctx(const resv_ww_mutex *lock)
 
 void resv_init(resv_object *obj)
 {
-	new (obj, here) reservation_object;
+	new (obj, in_place) reservation_object;
 }
 
 void resv_fini(resv_object *obj)
@@ -262,7 +249,7 @@ int resv_wait_for_unreserve(resv_object *obj, resv_ww_acquire_ctx *ctx, bool can
 
 void resv_exec_init(resv_exec *e, unsigned flags)
 {
-	new (e, here) exec(flags);
+	new (e, in_place) exec(flags);
 }
 
 void resv_exec_fini(resv_exec *e)
@@ -318,38 +305,22 @@ resv_object *resv_exec_next_(const resv_object *obj)
 
 #if RESV_PROVE_LOCKING
 
-void resv_lockdep_init_map(resv_lockdep_map *map, const char *name, const resv_lock_class_key *key,
-			   int subclass)
+int resv_lockdep_declare_driver_order()
 {
-	new (map, here) lockdep_map(in<const lock_class_key>(key), name, static_cast<unsigned>(subclass));
-}
+	resv_ww_class &c = resv_reservation_ww_class;
+	resv_lockdep_map context, object;
+	resv_lockdep_init_map_type(&context, c.acquire_name, &c.acquire_key, 0, RESV_LD_WAIT_INV,
+				   RESV_LD_WAIT_INV, RESV_LD_LOCK_CONTEXT);
+	resv_lockdep_init_map_type(&object, c.mutex_name, &c.mutex_key, 0, RESV_LD_WAIT_SLEEP,
+				   RESV_LD_WAIT_SLEEP, RESV_LD_LOCK_NORMAL);
 
-void resv_lockdep_acquire(resv_lockdep_map *map, unsigned subclass, int trylock, int read, int check,
-			  resv_lockdep_map *nest_lock, unsigned long ip)
-{
-	lockdep::acquire(of(map),
-			 {.subclass = subclass,
-			  .trylock = trylock != 0,
-			  .read = static_cast<lock_read>(read),
-			  .check = check != 0,
-			  .nest = nest_lock ? &of(nest_lock) : nullptr},
-			 ip);
-}
-
-void resv_lockdep_release(resv_lockdep_map *map, unsigned long ip)
-{
-	lockdep::release(of(map), ip);
-}
-
-void resv_lockdep_sync(resv_lockdep_map *map, unsigned subclass, int read, int check,
-		       resv_lockdep_map *nest_lock, unsigned long ip)
-{
-	lockdep::sync(of(map),
-		      {.subclass = subclass,
-		       .read = static_cast<lock_read>(read),
-		       .check = check != 0,
-		       .nest = nest_lock ? &of(nest_lock) : nullptr},
-		      ip);
+	resv_lockdep_map *order[] = {&resv_lockdep_mmap_lock, &context, &object, &resv_lockdep_fs_reclaim,
+				     &resv_lockdep_fence};
+	int rc = 0;
+	for (unsigned i = 1; i < sizeof(order) / sizeof(*order); i++)
+		if (resv_lockdep_declare_order(order[i - 1], order[i]) != 0)
+			rc = -EDEADLK;
+	return rc;
 }
 
 #endif

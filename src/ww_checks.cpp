@@ -46,7 +46,7 @@ struct ww_rules : ww_checks {
 	static void say(resv_report_kind kind, const ww_mutex &lock, const ww_acquire_ctx *ctx)
 	{
 		report r(kind);
-		r << "was using the lock ";
+		r.task() << " was using the lock ";
 		if (lock.debug_.magic == lock.debug_.alive)
 			name(r, lock);
 		else
@@ -59,7 +59,7 @@ struct ww_rules : ww_checks {
 	static void say(resv_report_kind kind, const ww_acquire_ctx &ctx)
 	{
 		report r(kind);
-		r << "was using the acquire context " << static_cast<const void *>(&ctx);
+		r.task() << " was using the acquire context " << static_cast<const void *>(&ctx);
 		if (ctx.debug_.magic == ctx.debug_.alive && ctx.holds_any())
 			name(r << ", which holds " << static_cast<unsigned long>(ctx.acquired())
 			       << " locks, the first being ",
@@ -120,7 +120,7 @@ struct ww_rules : ww_checks {
 #endif
 	}
 
-	static void annotate_release(const lockdep_map &map, uintptr_t where)
+	static void annotate_release(lockdep_map &map, uintptr_t where)
 	{
 #if RESV_PROVE_LOCKING
 		lockdep::release(map, where);
@@ -311,9 +311,10 @@ void ww_checks::corrupt_wait_list(const ww_mutex &lock)
 
 void ww_checks::slow_lock_failed(const ww_mutex &lock, int rc)
 {
-	report(RESV_REPORT_SLOW_FAILED) << "was waiting for the lock at " << static_cast<const void *>(&lock)
-					<< " and got error " << static_cast<unsigned long>(-rc)
-					<< ": a context that calls lock_slow() must hold nothing.\n";
+	report r(RESV_REPORT_SLOW_FAILED);
+	r.task() << " was waiting for the lock at " << static_cast<const void *>(&lock) << " and got error "
+		 << static_cast<unsigned long>(-rc)
+		 << ": a context that calls lock_slow() must hold nothing.\n";
 }
 
 } // namespace resv

@@ -221,8 +221,10 @@ RESV_LD_FN int resv_lockdep_declare_order(struct resv_lockdep_map *first, struct
 RESV_LD_FN void resv_lockdep_no_blocking_begin(void) RESV_LD_OFF()
 RESV_LD_FN void resv_lockdep_no_blocking_end(void) RESV_LD_OFF()
 
-/** The kernel's own locks are invisible on a stock kernel: annotate these where the driver enters it. */
+/** The kernel's own locks are invisible on a stock kernel: annotate these where the driver is called under them. */
 extern struct resv_lockdep_map resv_lockdep_mmap_lock, resv_lockdep_fs_reclaim;
+/** What resv_fence_might_wait() waits for. */
+extern struct resv_lockdep_map resv_lockdep_fence;
 
 /** Declares the order that every GPU driver keeps: mmap_lock, acquire context, reservation, fs_reclaim, fence wait.
  * Returns 0, or -EDEADLK as resv_lockdep_declare_order(). Linux: dma_resv_lockdep(). */
@@ -243,11 +245,14 @@ RESV_LD_FN void resv_fence_might_wait(void) RESV_LD_OFF()
 /** Forgets all classes, orders, reports and counters. No annotated lock may be held. For tests. */
 RESV_LD_FN void resv_lockdep_reset(void) RESV_LD_OFF()
 
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow" /* functions and structs of one name, as in C */
 RESV_LD_FN void resv_lockdep_stats(struct resv_lockdep_stats *stats) RESV_LD_OFF()
 
 /** The statistics of the class number `index`; false beyond the last. */
 RESV_LD_FN bool resv_lockdep_class_stats(unsigned index, struct resv_lockdep_class_stats *stats)
 	RESV_LD_OFF(return false;)
+#pragma GCC diagnostic pop
 
 /** The graph of orders in the DOT language, line by line, without newlines: refused orders, and the cycles that they
  * would close, in red. `emit` must not take annotated locks. */

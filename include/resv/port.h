@@ -100,6 +100,9 @@ void resv_port_report(const char *line);
 /** The calling task's name and number, as reports print them ("name/pid"), NUL-terminated. Context: any. */
 void resv_port_task_name(char *buf, size_t size);
 
+/** What reports print below their headline: the system's release, version, and taint. NUL-terminated. Context: any. */
+void resv_port_system(char *buf, size_t size);
+
 /**
  * Return addresses of the calling task, innermost first, without the port's own frame and `skip` more.
  * Returns how many of `max` were written; 0 where the port has no unwinder. Context: any.

@@ -26,6 +26,7 @@
 #include <sched.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 #include <unwind.h>
 #if __has_include(<sys/rseq.h>)
@@ -367,6 +368,15 @@ void resv_port_task_name(char *buf, size_t size)
 
 	pthread_getname_np(pthread_self(), name, sizeof(name));
 	snprintf(buf, size, "%s/%d", name, gettid());
+}
+
+void resv_port_system(char *buf, size_t size)
+{
+	utsname system;
+
+	if (uname(&system) != 0)
+		system = {};
+	snprintf(buf, size, "%s %s, user space", system.release, system.version);
 }
 
 [[gnu::noinline]] unsigned resv_port_stack_trace(uintptr_t *pcs, unsigned max, unsigned skip)
