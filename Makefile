@@ -11,6 +11,8 @@ CLANG    ?= clang
 CLANGXX  ?= clang++
 WORKLOAD ?= desktop
 
+comma := ,
+
 .DELETE_ON_ERROR:
 .SECONDARY:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
@@ -55,10 +57,11 @@ cxx = $(if $(filter clang%,$1),$(CLANGXX),$(CXX))
 
 core     := $(wildcard src/*.cpp lockdep/*.cpp)
 port     := $(wildcard src/port/host/*.cpp)
-tests    := $(wildcard tests/*_test.cpp tests/*_test.c tests/gpu/*_test.cpp tests/gpu/host/*_test.cpp)
+tests    := $(wildcard tests/*.cpp tests/*.c tests/gpu/*_test.cpp tests/gpu/host/*_test.cpp)
 gpu      := $(filter-out %_test.cpp,$(wildcard tests/gpu/*.cpp))
 gpu_host := $(filter-out %_test.cpp %/main.cpp,$(wildcard tests/gpu/host/*.cpp))
-bench    := $(wildcard tests/bench/*.cpp)
+bench    := $(filter-out tests/bench/lockdep%,$(wildcard tests/bench/*.cpp))
+bench_lockdep := tests/bench/main.cpp tests/bench/machine.cpp $(wildcard tests/bench/lockdep*.cpp)
 sim_port := $(wildcard src/port/sim/*.cpp)
 sim      := $(wildcard tests/sim/*.cpp)
 relacy   := $(wildcard tests/sim/relacy/*.cpp)
@@ -76,6 +79,9 @@ freestanding := -ffreestanding -fno-exceptions -fno-rtti -fno-threadsafe-statics
 warnings     := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
 
 # ---- Rules, once for each flavour -------------------------------------------------------------------------------
+
+# What the locks tell the annotator, tests hear as well: see tests/lockdep_recorder.hpp.
+wrapped := $(patsubst %,-Wl$(comma)--wrap=resv_lockdep_on_%,acquire release sync)
 
 objects = $(patsubst %,build/$1/%.o,$2)
 
@@ -100,7 +106,7 @@ build/$1/libresv.a: $(call objects,$1,$(core) $(port))
 	$$(call say,AR)$$(AR) rcs $$@ $$^
 
 build/$1/tests/resv_tests: $(call objects,$1,$(tests) $(gpu) $(gpu_host)) build/$1/libresv.a
-	$$(call say,LINK)$(call cxx,$1) $(flags.$1) $$^ -lgtest_main -lgtest -lpthread -o $$@
+	$$(call say,LINK)$(call cxx,$1) $(flags.$1) $$^ $(wrapped) -lgtest_main -lgtest -lpthread -o $$@
 
 build/$1/gpu/resv-gpu: $(call objects,$1,tests/gpu/host/main.cpp $(gpu_host) $(gpu)) build/$1/libresv.a
 	@mkdir -p $$(@D)
@@ -145,14 +151,21 @@ build/need/test build/need/bench build/need/lint build/need/sim: | build/need/bu
 run: build/plain/gpu/resv-gpu ## the software GPU (WORKLOAD=name or file, TRACE=file to write, ARGS=more)
 	@build/plain/gpu/resv-gpu --workload=$(WORKLOAD) $(if $(TRACE),--trace=$(TRACE)) $(ARGS)
 
-bench: build/bench/resv-bench ## time the locks beside their peers (about four minutes); build/bench/{results,ratios}.json
+bench: ## time the locks beside their peers, then the annotator (about five minutes); build/bench/{results,ratios}.json
+bench: build/bench/resv-bench build/bench/lockdep/resv-bench
 	@build/bench/resv-bench --out=build/bench $(ARGS)
+	@build/bench/lockdep/resv-bench --out=build/bench/lockdep $(ARGS)
+	@sed -n '/"/s/,*$$/,/p' build/bench/ratios.json build/bench/lockdep/ratios.json | \
+		sed '1s/^/{\n/; $$s/,$$/\n}/' >build/bench/all.json && mv build/bench/all.json build/bench/ratios.json
 
+# The annotator is only in the library that has it.
 build/bench/resv-bench: $(call objects,release,$(bench)) build/release/libresv.a
+build/bench/lockdep/resv-bench: $(call objects,prove,$(bench_lockdep)) build/prove/libresv.a
+build/bench/resv-bench build/bench/lockdep/resv-bench:
 	@mkdir -p $(@D)
 	$(call say,LINK)$(CXX) $^ -lbenchmark $$(pkg-config --libs absl_synchronization) -lpthread -o $@
 
-$(call objects,release,$(bench)): | build/need/bench
+$(call objects,release,$(bench)) $(call objects,prove,$(bench_lockdep)): | build/need/bench
 
 explore: build/sim/resv-sim ## a SCENARIO, or their list (BOUND, SEED, SEARCH, MEMORY, RUNS, VARIANT, LIMIT, REPLAY, TRACE)
 	@build/sim/resv-sim $(if $(SCENARIO),$(foreach option,bound seed search memory runs variant limit replay trace, \
@@ -180,7 +193,8 @@ check-host: build/need/test ## the tests without sanitizers, and what is as quic
 	@tests/tools/check $(host_steps)
 
 builds: ## what is built and run by no other step
-builds: all build/clang/libresv.a build/clang-prove/libresv.a build/bench/resv-bench
+builds: all build/clang/libresv.a build/clang-prove/libresv.a build/bench/resv-bench \
+	build/bench/lockdep/resv-bench
 
 test-%: build/%/tests/resv_tests ## the test suites in one flavour: plain, prove, asan, tsan or clang
 	@tests/tools/gtest $<

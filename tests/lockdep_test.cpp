@@ -4,8 +4,7 @@
 // nobody to tell.
 
 #include "helpers.hpp"
-
-#include <lockdep/recorder.hpp>
+#include "lockdep_recorder.hpp"
 
 #include <resv/resv.h>
 
