@@ -109,8 +109,8 @@ public:
 	/// Would the edge close a cycle?
 	bool would_cycle(node from, node to) { return reaches(to, from); }
 
-	/// Adds an edge, unless it would close a cycle; that is told even if there is no room for one more. Nothing changes
-	/// unless the edge is added. `payload` has 30 bits.
+	/// Adds an edge, unless it would close a cycle; that is told even if there is no room for one more. If it is not
+	/// added, nothing changes. `payload` has 30 bits.
 	[[nodiscard]] verdict insert(node from, node to, uint32_t payload);
 
 	/// Remembers an edge as one that must not be: it is seen, but no path goes over it. `added`, `known` or `full`.
