@@ -122,6 +122,8 @@ struct attempt {
 
 /// The entry of this very lock, or nullptr.
 held *find_held(held_stack &stack, const lockdep_map &map);
+/// The entry that others nest in, or nullptr.
+const held *find_nest(held_stack &stack, const lockdep_map &map);
 
 /// The rules for a blocking acquire; see validator.cpp. `nest`: the entry in which the lock nests. True if it has an order
 /// from all that is held.
@@ -135,7 +137,7 @@ bool add_order(const attempt &a, const order_pair &o);
 
 /// The annotator finds something; it reports under the lock, and each bug once.
 namespace findings {
-void cycle(const attempt &a, const order_pair &o, node tail);
+void cycle(const attempt &a, const order_pair &o);
 void recursion(const attempt &a, const held &h);
 void wait_context(const attempt &a, unsigned limit);
 void nest_not_held(const attempt &a, const lockdep_map *nest);

@@ -9,21 +9,22 @@ namespace resv::lockdep {
 
 namespace {
 
-// Checks everything from `h` up once more, in the order of taking. In place: an entry is put where it was, or below.
+// Checks everything from `h` up once more, in the order of taking.
 void reacquire(held_stack &stack, held *h, unsigned irq_state)
 {
-	unsigned end = stack.depth;
 	auto index = static_cast<unsigned>(h - stack.at);
-	stack.depth = static_cast<uint16_t>(index);
+	unsigned end = stack.depth;
 	for (; index < end; index++) {
-		held entry = stack.at[index];
+		stack.depth = static_cast<uint16_t>(index);
+		held &entry = stack.at[index];
 		attempt a{stack, entry.map, entry.where, entry.cls, entry.read, irq_state};
-		const held *nest = entry.nest ? stack.find_nest(entry.nest) : nullptr;
+		const held *nest = entry.nest ? find_nest(stack, *entry.nest) : nullptr;
 		bool complete = entry.check && !entry.trylock && validate(a, nest);
 		entry.passes = !complete || entry.read == lock_read::recursive;
-		stack.push(entry);
+		stack.settle(index);
 	}
-	uint16_t first = static_cast<uint16_t>(h - stack.at);
+	stack.depth = static_cast<uint16_t>(end);
+	auto first = static_cast<uint16_t>(h - stack.at);
 	if (stack.marked_hard > first)
 		stack.marked_hard = first;
 	if (stack.marked_soft > first)

@@ -125,18 +125,15 @@ public:
 		map.classes_.store(other | uint32_t{cls} << 16 * subclass, order::relaxed);
 	}
 
-	// The stack that counts the lock, and in the low bits the subclass that it was taken with.
 	static bool counted_in(const lockdep_map &map, const held_stack &stack)
 	{
-		return (map.holder_.load(order::relaxed) & ~subclass_mask) == stack.id();
+		return map.holder_.load(order::relaxed) == stack.id();
 	}
-	static unsigned counted_subclass(const lockdep_map &map)
+	static unsigned counted_by(const lockdep_map &map) { return map.entry_; }
+	static void count_in(lockdep_map &map, const held_stack &stack, unsigned serial)
 	{
-		return static_cast<unsigned>(map.holder_.load(order::relaxed) & subclass_mask);
-	}
-	static void count_in(lockdep_map &map, const held_stack &stack, unsigned subclass)
-	{
-		map.holder_.store(stack.id() | subclass, order::relaxed);
+		map.entry_ = static_cast<uint8_t>(serial);
+		map.holder_.store(stack.id(), order::relaxed);
 	}
 	static void count_nowhere(lockdep_map &map) { map.holder_.store(0, order::relaxed); }
 
@@ -150,7 +147,7 @@ public:
 	{
 		map.key_ = &key->subclass[subclass];
 		map.name_.store(name, order::relaxed);
-		map.subclass_ = static_cast<uint8_t>(subclass);
+		map.subclass_ = static_cast<uint8_t>(subclass & 7);
 		map.classes_.store(0, order::relaxed);
 	}
 
@@ -160,9 +157,6 @@ public:
 		cls.outer = map.outer_;
 		cls.type = map.type_;
 	}
-
-private:
-	static constexpr uintptr_t subclass_mask = 7;
 };
 
 class class_table {

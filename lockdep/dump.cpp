@@ -182,6 +182,7 @@ void resv_lockdep_reset()
 	the.limits_told.store(0, order::relaxed);
 	classes[hardirq_class].usage.store(0, order::relaxed);
 	classes[softirq_class].usage.store(0, order::relaxed);
+	stack->serials = 0;
 	stack->depth = stack->marked_hard = stack->marked_soft = 0;
 	stack->lost = stack->no_blocking = 0;
 }

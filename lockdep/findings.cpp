@@ -16,7 +16,7 @@ constexpr unsigned second_column = 31;
 
 uint32_t hash_of(resv_report_kind kind, uint64_t a, uint64_t b)
 {
-	uint64_t h = (a * 0x9e3779b97f4a7c15u ^ b) * 0xff51afd7ed558ccdu + kind;
+	uint64_t h = (a * 0x9e3779b97f4a7c15u ^ b ^ uint64_t{kind} << 56) * 0xff51afd7ed558ccdu;
 	return static_cast<uint32_t>(h >> 32) | 1;
 }
 
@@ -221,8 +221,14 @@ class_id class_of(node n)
 struct cycle_path {
 	static constexpr unsigned max = 64;
 
-	cycle_path(node from, node to) : length(orders.path(from, to, nodes, max))
+	explicit cycle_path(const order_pair &o)
 	{
+		node tails[2];
+		for (unsigned i = o.tails(tails); i-- != 0;) {
+			unsigned n = orders.path(o.head(), tails[i], nullptr, 0);
+			if (n != 0 && (length == 0 || n < length))
+				length = orders.path(o.head(), tails[i], nodes, max);
+		}
 		if (length > max) // the rest is not shown
 			length = max;
 	}
@@ -242,7 +248,7 @@ struct cycle_path {
 	}
 
 	node nodes[max];
-	unsigned length;
+	unsigned length = 0;
 };
 
 // 2 or more locks, each of which is taken while the one before is held; the new order is from the last to the first.
@@ -403,9 +409,9 @@ void irq_usage(const attempt &a, const order_pair &o, const cycle_path &path)
 
 } // namespace
 
-void findings::cycle(const attempt &a, const order_pair &o, node tail)
+void findings::cycle(const attempt &a, const order_pair &o)
 {
-	cycle_path path(o.head(), tail);
+	cycle_path path(o);
 	bool by_usage = is_irq(o.prev) || is_irq(o.next);
 	bool irq = path.irq() != path.length;
 	resv_report_kind kind = by_usage ? RESV_REPORT_IRQ_INVERSION

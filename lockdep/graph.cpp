@@ -130,6 +130,7 @@ verdict graph::refuse(node from, node to)
 
 void graph::remove(node n)
 {
+	removed_ = true;
 	while (uint32_t link = vertices_[n].out) {
 		const edge &e = at_link(link);
 		uint32_t *at = &vertices_[e.to].in;
@@ -163,12 +164,21 @@ void graph::remove(node n)
 	}
 }
 
+// Costs what was used, as long as nothing was removed: then the edges tell what to clear.
 void graph::reset()
 {
-	for (uint32_t slot = 0; slot <= slot_mask_; slot++)
-		keys_[slot].store(empty, order::relaxed);
-	for (unsigned n = 0; n < max_nodes_; n++)
-		vertices_[n] = {};
+	if (removed_) {
+		for (uint32_t slot = 0; slot <= slot_mask_; slot++)
+			keys_[slot].store(empty, order::relaxed);
+		for (unsigned n = 0; n < max_nodes_; n++)
+			vertices_[n] = {};
+	} else {
+		for (unsigned i = 0; i < used_edges_; i++) {
+			const edge &e = edges_[i];
+			withdraw(key_of(e.from, e.to));
+			vertices_[e.from] = vertices_[e.to] = {};
+		}
+	}
 	used_edges_ = 0;
 	unused_ = 0;
 	refusals_ = 0;
@@ -176,15 +186,15 @@ void graph::reset()
 	refused_ = 0;
 	ranks_above_ = 0;
 	ranks_below_ = 0;
-	search_ = 0;
+	removed_ = false;
 }
 
-uint32_t graph::edge_payload(node from, node to) const
+const edge *graph::find(node from, node to) const
 {
 	for (uint32_t link = vertices_[from].out; link; link = at_link(link).next_out)
 		if (at_link(link).to == to)
-			return at_link(link).payload;
-	return 0;
+			return &at_link(link);
+	return nullptr;
 }
 
 // ---- Searches --------------------------------------------------------------------------------------------------------

@@ -126,8 +126,15 @@ public:
 	/// 0 if there is none. Slow.
 	unsigned path(node from, node to, node *out, unsigned max);
 
+	/// The edge, or nullptr if it is not there, or refused. Slow.
+	const edge *find(node from, node to) const;
+
 	/// What was inserted with an edge; 0 if it is not there, or refused. Slow.
-	uint32_t edge_payload(node from, node to) const;
+	uint32_t edge_payload(node from, node to) const
+	{
+		const edge *e = find(from, to);
+		return e ? e->payload : 0;
+	}
 
 	/// For those who want to see every edge: at(i) for all i < edges(). Some are unused.
 	unsigned edges() const { return used_edges_; }
@@ -187,6 +194,7 @@ private:
 	// Ranks are given from the middle to both sides, and never taken back.
 	unsigned ranks_above_ = 0;
 	unsigned ranks_below_ = 0;
+	bool removed_ = false;
 	uint16_t search_ = 0; // the mark of the search that is on, or of the last one
 };
 

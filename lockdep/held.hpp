@@ -33,6 +33,7 @@ struct held {
 	lock_read read;
 	uint8_t own_inner; // the wait type that holders of this lock may use; RESV_LD_WAIT_INV if any
 	uint8_t inner;     // the same for all from the bottom of the stack up to this entry
+	uint8_t serial;    // different from that of all other entries
 	bool overrides : 1; // `own_inner` holds whatever is held below
 	bool trylock : 1;
 	bool check : 1;
@@ -47,6 +48,7 @@ struct held_stack {
 	static constexpr unsigned capacity = RESV_LOCKDEP_HELD;
 
 	held at[capacity];
+	uint64_t serials; // a bit for each that an entry has
 	uint16_t depth;
 	// Entries below these have been marked as held with hard, or soft, interrupts on.
 	uint16_t marked_hard;
@@ -64,22 +66,22 @@ struct held_stack {
 	bool full() const { return depth == capacity; }
 	uintptr_t id() const { return reinterpret_cast<uintptr_t>(this); }
 
-	/// The entry of this lock, or nullptr. `counted`: it is one of those that entries count and do not list.
-	held *find(const lockdep_map *map, class_id cls, bool counted)
+	/// The entry that lists this lock, or nullptr; the uppermost one.
+	held *find_listed(const lockdep_map *map)
 	{
 		for (held *h = end(); h-- != at;)
-			if (h->counts_instances() ? counted && h->cls == cls : !counted && h->map == map)
+			if (h->map == map && !h->counts_instances())
 				return h;
 		return nullptr;
 	}
 
-	/// The entry in which others nest.
-	held *find_nest(const lockdep_map *nest)
+	/// The entry of this serial number, which is there.
+	held *find_serial(unsigned serial)
 	{
-		for (held *h = end(); h-- != at;)
-			if (h->map == nest)
-				return h;
-		return nullptr;
+		held *h = end() - 1;
+		while (h->serial != serial)
+			h--;
+		return h;
 	}
 
 	class_bloom bloom() const { return depth != 0 ? at[depth - 1].bloom : 0; }
@@ -88,12 +90,15 @@ struct held_stack {
 	void push(const held &h)
 	{
 		at[depth] = h;
+		at[depth].serial = static_cast<uint8_t>(__builtin_ctzll(~serials));
+		serials |= uint64_t{1} << at[depth].serial;
 		settle(depth++);
 	}
 
 	void remove(held *h)
 	{
-		unsigned index = static_cast<unsigned>(h - at);
+		auto index = static_cast<unsigned>(h - at);
+		serials &= ~(uint64_t{1} << h->serial);
 		depth--;
 		if (index < marked_hard)
 			marked_hard--;
@@ -106,8 +111,7 @@ struct held_stack {
 			settle(index);
 	}
 
-private:
-	// Sums up what lies below.
+	/// Sums up what lies below.
 	void settle(unsigned index)
 	{
 		held &h = at[index];
@@ -122,6 +126,7 @@ private:
 	}
 };
 
+static_assert(held_stack::capacity <= 64, "an entry's serial is a bit of a word");
 static_assert(sizeof(held_stack) <= RESV_PORT_HELD_BYTES, "RESV_LOCKDEP_HELD is too large");
 
 } // namespace resv::lockdep

@@ -96,16 +96,24 @@ void lose_edge()
 	say_limit(limit::lock_orders);
 }
 
+bool closes_cycle(const order_pair &o)
+{
+	node tails[2];
+	for (unsigned i = o.tails(tails); i-- != 0;)
+		if (orders.would_cycle(tails[i], o.head()))
+			return true;
+	return false;
+}
+
 // The order has been reported: from now on it is known, but leads nowhere.
 void refuse_order(const order_pair &o)
 {
 	lock_class &next = classes[o.next];
-	next.usage.store(next.usage.load(order::relaxed) | order_refused, order::relaxed);
+	if (o.prev != o.next)
+		next.usage.store(next.usage.load(order::relaxed) | order_refused, order::relaxed);
 	the.refused++;
-	node tails[2];
-	for (unsigned i = o.tails(tails); i-- != 0;)
-		if (orders.refuse(tails[i], o.head()) == verdict::full)
-			lose_edge();
+	if (orders.refuse(o.tail(), o.head()) == verdict::full)
+		lose_edge();
 }
 
 // Other locks of the class are held, perhaps. False if this one gets no orders at all: it is serialized with them by a
@@ -135,9 +143,14 @@ bool check_recursion(const attempt &a, const held *nest)
 	return true;
 }
 
-bool add_order_locked(const attempt &a, const order_pair &o)
+// The order is new, or was refused before. True if it is there then. `quiet`: not worth a report.
+bool settle_order(const attempt &a, const order_pair &o, bool quiet)
 {
 	working now(a.stack);
+	if (is_known(o))
+		return orders.find(o.tail(), o.head()) != nullptr;
+	if (quiet && closes_cycle(o))
+		return false;
 	return add_order(a, o);
 }
 
@@ -150,7 +163,7 @@ bool validate(const attempt &a, const held *nest)
 
 	if (a.irq_state & handler_bits) {
 		uint32_t in_irq = usage_in_irq(a.irq_state, a.read);
-		if ((usage & in_irq) != in_irq && !a.is_sync)
+		if ((usage & in_irq) != in_irq)
 			mark_in_irq(a);
 	}
 	if (cls.inner != RESV_LD_WAIT_INV) {
@@ -166,15 +179,23 @@ bool validate(const attempt &a, const held *nest)
 	if (a.stack.bloom() & bloom_of(a.cls) && !check_recursion(a, nest))
 		return false;
 
-	bool complete = !(usage & order_refused);
+	// Below an entry that ends the walk, but whose own order was refused, the walk goes on: nothing leads there. A circle
+	// that closes from below is the one that was reported; not refused, it is reported if it ever is the first.
+	bool complete = true;
+	bool quiet = false;
 	for (const held *h = a.stack.end(); h-- != a.stack.at;) {
+		bool accepted = true;
 		if (h->check && h->cls != a.cls) {
 			order_pair o{h->cls, a.cls, h->exclusive(), a.read == lock_read::recursive};
-			if (!is_known(o)) [[unlikely]]
-				complete &= add_order_locked(a, o);
+			if (!is_known(o) || usage & order_refused || !complete) [[unlikely]]
+				accepted = settle_order(a, o, quiet);
 		}
-		if (!h->passes)
-			break;
+		complete &= accepted;
+		if (!h->passes) {
+			if (accepted)
+				break;
+			quiet = true;
+		}
 	}
 	return complete;
 }
@@ -184,7 +205,7 @@ namespace {
 // Finds the lock that this one nests in.
 const held *nest_of(const attempt &a, const lockdep_map *nest)
 {
-	const held *h = a.stack.find_nest(nest);
+	const held *h = find_nest(a.stack, *nest);
 	if (!h) [[unlikely]] {
 		working now(a.stack);
 		findings::nest_not_held(a, nest);
@@ -265,25 +286,15 @@ bool add_order(const attempt &a, const order_pair &o)
 	if (is_known(o))
 		return true; // somebody else was faster; or refused, which has been reported
 
-	node head = o.head();
-	node tails[2];
-	unsigned n = o.tails(tails);
-	node through = 0;
-	unsigned shortest = 0;
-	for (unsigned i = 0; i < n; i++) {
-		if (!orders.would_cycle(tails[i], head))
-			continue;
-		unsigned length = orders.path(head, tails[i], nullptr, 0);
-		if (shortest == 0 || length < shortest) {
-			shortest = length;
-			through = tails[i];
-		}
-	}
-	if (shortest != 0) {
-		findings::cycle(a, o, through);
+	if (closes_cycle(o)) {
+		findings::cycle(a, o);
 		refuse_order(o);
 		return false;
 	}
+
+	node head = o.head();
+	node tails[2];
+	unsigned n = o.tails(tails);
 
 	uint32_t trace = traces.keep(current_frames(a.where).get());
 	if (trace == 0 && traces.lost() != 0)
@@ -302,15 +313,20 @@ bool add_order(const attempt &a, const order_pair &o)
 
 held *find_held(held_stack &stack, const lockdep_map &map)
 {
-	bool counted = map_access::counted_in(map, stack);
-	class_id cls = 0;
-	if (counted) {
-		unsigned subclass = map_access::counted_subclass(map);
-		cls = map_access::cached(map, subclass);
-		if (classes[cls].key.load(order::relaxed) != map_access::key(map, subclass))
-			cls = classes.find(map_access::key(map, subclass));
-	}
-	return stack.find(&map, cls, counted);
+	if (map_access::counted_in(map, stack))
+		return stack.find_serial(map_access::counted_by(map));
+	return stack.find_listed(&map);
+}
+
+// The lowest entry of the lock: what lies above nests in it.
+const held *find_nest(held_stack &stack, const lockdep_map &map)
+{
+	if (map_access::counted_in(map, stack))
+		return find_held(stack, map);
+	for (const held &h : stack)
+		if (h.map == &map && !h.counts_instances())
+			return &h;
+	return nullptr;
 }
 
 void acquire(lockdep_map &map, const acquisition &how, uintptr_t where)
@@ -339,20 +355,22 @@ void acquire(lockdep_map &map, const acquisition &how, uintptr_t where)
 		.read = how.read,
 		.own_inner = c.inner,
 		.inner = 0,
+		.serial = 0,
 		.overrides = c.type == RESV_LD_LOCK_WAIT_OVERRIDE,
 		.trylock = how.trylock,
 		.check = how.check,
 		.passes = !complete || how.read == lock_read::recursive,
 	};
-	if (h.counts_instances())
-		map_access::count_in(map, *stack, how.subclass);
-	if (merges(*stack, h))
+	if (merges(*stack, h)) {
 		stack->top().count++;
-	else if (stack->full()) [[unlikely]] {
-		map_access::count_nowhere(map);
+		stack->top().passes &= h.passes; // nothing lies between: what leads to one leads to the others
+	} else if (stack->full()) [[unlikely]] {
 		return lose(*stack, limit::held_locks);
-	} else
+	} else {
 		stack->push(h);
+	}
+	if (h.counts_instances())
+		map_access::count_in(map, *stack, stack->top().serial);
 	classes[cls].times.taken();
 	sample_irqs(*stack, irq_state);
 }
@@ -389,21 +407,23 @@ void release(lockdep_map &map, uintptr_t where)
 		working now(*stack);
 		return findings::not_held(a);
 	}
+	attempt a{*stack, &map, where, h->cls};
+	if (h + 1 != stack->end() && find_nest(*stack, map) == h)
+		for (held *inner = h + 1; inner != stack->end(); inner++)
+			if (inner->nest == &map) [[unlikely]] {
+				working now(*stack);
+				findings::nest_released(a, *inner);
+				break;
+			}
 	if (h->counts_instances()) {
 		map_access::count_nowhere(map);
 		if (--h->count != 0)
 			return;
 	}
-	attempt a{*stack, &map, where, h->cls};
 	if (h->pins != 0) [[unlikely]] {
 		working now(*stack);
 		findings::pinned(a, "releases a pinned lock");
 	}
-	for (held *inner = h + 1; inner != stack->end(); inner++)
-		if (inner->nest == &map) [[unlikely]] {
-			working now(*stack);
-			findings::nest_released(a, *inner);
-		}
 	if constexpr (config::lock_stat)
 		classes[h->cls].times.was_held(resv_port_clock() - h->since);
 	stack->remove(h);

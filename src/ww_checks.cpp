@@ -103,6 +103,7 @@ struct ww_rules : ww_checks {
 	{
 #if RESV_PROVE_LOCKING
 		lock.dep_map_.name_once(lock.debug_.cls->mutex_name());
+		lockdep::may_block(lock.dep_map_, where);
 		lockdep::sync(lock.dep_map_, {.nest = nest ? &nest->dep_map_ : nullptr}, where);
 #else
 		(void)lock, (void)nest, (void)where;
@@ -225,6 +226,10 @@ int ww_checks::lock(ww_mutex &lock, ww_acquire_ctx *ctx, const wait_request &req
 		return -EINVAL;
 	if (ctx && lock.locking_ctx() == ctx)
 		return -EALREADY;
+	if (lock.is_locked() && lock.is_held_by_caller()) {
+		ww_rules::say(RESV_REPORT_SELF_DEADLOCK, lock, ctx);
+		return -EALREADY;
+	}
 
 	// Contended or not: the wait that might have been is what deadlocks are made of.
 	ww_rules::annotate_wait(lock, ctx, where);
@@ -237,8 +242,6 @@ int ww_checks::lock(ww_mutex &lock, ww_acquire_ctx *ctx, const wait_request &req
 		ww_rules::taken(lock, ctx, where);
 	else if (rc == -EDEADLK)
 		return ww_rules::back_off(lock, *ctx);
-	else if (rc == -EALREADY)
-		ww_rules::say(RESV_REPORT_SELF_DEADLOCK, lock, ctx);
 	return rc;
 }
 
@@ -265,14 +268,15 @@ int ww_checks::wait_for_unlock(ww_mutex &lock, ww_acquire_ctx *ctx, const wait_r
 {
 	if (!ww_rules::usable(lock, ctx))
 		return -EINVAL;
-	if (ctx && ctx->holds_any() && lock.locking_ctx() != ctx)
-		ww_rules::say(RESV_REPORT_WAIT_WHILE_HOLDING, lock, ctx);
-	// No nesting under the context: whatever it holds is held while it waits.
-	ww_rules::annotate_wait(lock, nullptr, here());
-	int rc = lock.wait_contended(ctx, request);
-	if (rc == -EALREADY)
+	if (lock.is_locked() && lock.is_held_by_caller()) {
 		ww_rules::say(RESV_REPORT_SELF_DEADLOCK, lock, ctx);
-	return rc;
+		return -EALREADY;
+	}
+	if (ctx && ctx->holds_any())
+		ww_rules::say(RESV_REPORT_WAIT_WHILE_HOLDING, lock, ctx);
+	else // no nesting under the context: whatever is held is held while it waits
+		ww_rules::annotate_wait(lock, nullptr, here());
+	return lock.wait_contended(ctx, request);
 }
 
 void ww_checks::unlock(ww_mutex &lock)

@@ -93,7 +93,7 @@ struct resv_lockdep_map {
 	const char *key;
 	const char *name;
 	uint32_t classes;
-	uint8_t inner, outer, type, none;
+	uint8_t inner, outer, kind, entry;
 	uintptr_t holder;
 };
 

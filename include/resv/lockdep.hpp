@@ -46,8 +46,8 @@ public:
 	constexpr explicit lockdep_map(const lock_class_key &key, const char *name = nullptr,
 				       unsigned subclass = 0, const lock_traits &traits = {})
 		: key_(&key.subclass[subclass]), name_(name), inner_(static_cast<uint8_t>(traits.inner)),
-		  outer_(static_cast<uint8_t>(traits.outer)), type_(static_cast<uint8_t>(traits.type)),
-		  subclass_(static_cast<uint8_t>(subclass))
+		  outer_(static_cast<uint8_t>(traits.outer)), type_(static_cast<uint8_t>(traits.type & 3)),
+		  subclass_(static_cast<uint8_t>(subclass & 7))
 	{}
 	constexpr const char *key() const { return key_; }
 	const char *name() const { return name_.load(order::relaxed); }
@@ -65,9 +65,12 @@ private:
 	const char *key_; // its address is the class
 	atomic<const char *> name_;
 	atomic<uint32_t> classes_{0}; // the classes of subclasses 0 and 1, 16 bits each, once they are known
-	uint8_t inner_, outer_, type_;
-	uint8_t subclass_; // that `key_` is of
-	// The held stack that the lock is in, if it is exclusive and nested: those are counted there, not listed.
+	uint8_t inner_, outer_;
+	uint8_t type_ : 2;
+	uint8_t subclass_ : 3; // that `key_` is of
+	// Exclusive locks that nest in others are not listed in the held stack: an entry there counts them. This is the stack
+	// and the entry that count this one, while it is held.
+	uint8_t entry_ = 0;
 	atomic<uintptr_t> holder_{0};
 };
 
