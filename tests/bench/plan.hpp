@@ -57,6 +57,8 @@ void plan_uncontended(plan &);
 void plan_trylock(plan &);
 void plan_hint(plan &);
 void plan_multi(plan &);
+void plan_lockdep(plan &);
+void plan_lockdep_graph(plan &);
 
 } // namespace bench
 
