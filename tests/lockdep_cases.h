@@ -12,8 +12,12 @@
  *   rules, false_negatives            single rules; what Linux misses, beside what it     lockdep_cases_order.c
  *                                     finds
  *   irq, irq_rules, wait_context      interrupts; what may wait where                     lockdep_cases_irq.c
+ *   ww                                wound/wait mutexes                                  lockdep_cases_ww.c
+ *   reserve                           each way to reserve, and to wait                    lockdep_cases_reserve.c
+ *   many                              very many reservations at once                      lockdep_cases_many.c
+ *   sections, reclaim                 where less is allowed: fences, eviction, reclaim    lockdep_cases_sections.c
  *
- * The families chains, read, irq and wait_context are what Linux tests itself with, case by case.
+ * The families chains, read, irq, wait_context, ww and reclaim are what Linux tests itself with, case by case.
  */
 #ifndef LOCKDEP_CASES_H
 #define LOCKDEP_CASES_H

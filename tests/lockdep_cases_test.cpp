@@ -179,13 +179,18 @@ TEST(lockdep_cases_list, is_complete)
 	EXPECT_EQ(seen["chains"], (tally{56, 7}));
 	EXPECT_EQ(seen["read"], (tally{24, 15}));
 	EXPECT_EQ(seen["irq"], (tally{132, 85}));
+	EXPECT_EQ(seen["ww"], (tally{26, 10}));
+	EXPECT_EQ(seen["reclaim"], (tally{1, 2}));
 	EXPECT_EQ(seen["wait_context"], (tally{11, 25}));
 
 	// Ours.
 	EXPECT_EQ(seen["rules"], (tally{57, 23}));
 	EXPECT_EQ(seen["irq_rules"], (tally{51, 51}));
 	EXPECT_EQ(seen["false_negatives"], (tally{19, 5}));
-	EXPECT_EQ(seen.size(), 7u);
+	EXPECT_EQ(seen["reserve"], (tally{39, 10}));
+	EXPECT_EQ(seen["many"], (tally{6, 0}));
+	EXPECT_EQ(seen["sections"], (tally{11, 6}));
+	EXPECT_EQ(seen.size(), 12u);
 }
 
 TEST(lockdep_cases_list, names_each_case_once)
