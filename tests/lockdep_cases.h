@@ -16,6 +16,10 @@
  *   reserve                           each way to reserve, and to wait                    lockdep_cases_reserve.c
  *   many                              very many reservations at once                      lockdep_cases_many.c
  *   sections, reclaim                 where less is allowed: fences, eviction, reclaim    lockdep_cases_sections.c
+ *   api                               what a task may ask and tell of what it holds       lockdep_cases_api.c
+ *   tasks                             from task to task; declared orders                  lockdep_cases_tasks.c
+ *   memory                            locks and keys that go and come                     lockdep_cases_memory.c
+ *   limits                            some room is used up                                lockdep_cases_limits.c
  *
  * The families chains, read, irq, wait_context, ww and reclaim are what Linux tests itself with, case by case.
  */

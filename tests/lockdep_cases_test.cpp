@@ -190,7 +190,11 @@ TEST(lockdep_cases_list, is_complete)
 	EXPECT_EQ(seen["reserve"], (tally{39, 10}));
 	EXPECT_EQ(seen["many"], (tally{6, 0}));
 	EXPECT_EQ(seen["sections"], (tally{11, 6}));
-	EXPECT_EQ(seen.size(), 12u);
+	EXPECT_EQ(seen["api"], (tally{23, 9}));
+	EXPECT_EQ(seen["tasks"], (tally{7, 8}));
+	EXPECT_EQ(seen["memory"], (tally{12, 4}));
+	EXPECT_EQ(seen["limits"], (tally{6, 4}));
+	EXPECT_EQ(seen.size(), 16u);
 }
 
 TEST(lockdep_cases_list, names_each_case_once)
