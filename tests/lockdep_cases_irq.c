@@ -91,6 +91,10 @@ static const struct lockdep_row irq_rule_rows[] = {
 	EACH_LEVEL_AND_ORDER("reader_in_irq_beside_a_writer", "( LrA UrA ) | LwA UwA", "T"),
 	EACH_LEVEL_AND_ORDER("writer_in_irq", "( LwA UwA ) | LrA UrA", "T"),
 
+	/* what is known of readers says nothing of a writer, who comes in any order */
+	EACH_LEVEL_AND_ORDER("reader_and_writer_with_irqs_on", "LrA UrA | LwA UwA | ( LrA UrA )", "T"),
+	EACH_LEVEL_AND_ORDER("reader_and_writer_in_irq", "( LrA UrA ) | ( LwA UwA ) | LrA UrA", "T"),
+
 	/* What an interrupt takes has no order with what the interrupted task holds. */
 	EACH_LEVEL("irq_has_its_own_locks", "[ LsA ( LsB UsB ) UsA ] | [ LsB LsA UsA UsB ]", NONE),
 	EACH_LEVEL("irq_takes_what_the_task_holds", "[ LsX1 ( LsX2 UsX2 ) UsX1 ]", NONE),

@@ -126,6 +126,7 @@ static const struct lockdep_row rule_rows[] = {
 	ONCE("context_of_another", "LgA LmX^gB", "N"),
 	ONCE("context_not_held_any_more", "LgA UgA LmX^gA", "N"),
 	ONCE("context_released_too_early", "LgA LmX^gA UgA", "N"),
+	ONCE("context_released_too_early_beside_another", "LgA LgB LmX1^gA LmX2^gB UmX1 UgB", "N"),
 	ONCE("two_contexts", "LgA1 LgA2", "R"),
 	/* both the context and the lock come after B */
 	ONCE("context_after_a_lock", "LgA LmX^gA LmB UmB UmX UgA | LmB LgA LmX^gA UmX UgA UmB", "CC"),
@@ -154,6 +155,8 @@ static const struct lockdep_row rule_rows[] = {
 	ONCE("first_bug_again",
 	     "LmA LmB UmB UmA | LmB LmA UmA UmB | LmC LmD UmD UmC | LmB LmA UmA UmB | LmD LmC", "CC"),
 	ONCE("second_recursion", "LmX1 LmX2 UmX2 UmX1 | LmY1 LmY2 UmY2 UmY1 | LmX1 LmX2", "RR"),
+	ONCE("recursion_of_readers_and_of_writers",
+	     "LwX1 LrX2 UrX2 UwX1 | LrX1 LwX2 UwX2 UrX1 | LwX1 LwX2 UwX2 UwX1 | LrX1 LwX2", "RRR"),
 	ONCE("recursion_does_not_hide_a_cycle", "LmX1 LmX2 UmX2 UmX1 | LmX1 LmA UmA UmX1 | LmA LmX1", "RC"),
 	ONCE("another_bug_at_the_same_place", "LsA^sB UsA UsA", "NU"),
 	/* what was refused of writers is not known of readers */
@@ -168,7 +171,7 @@ static const struct lockdep_row rule_rows[] = {
 	     "RCC"),
 	ONCE("order_below_a_group", "LmB LgA LmX1^gA UmX1 UgA UmB | LgA TmX1^gA LmX2^gA LmB", "C"),
 	ONCE("order_below_a_reader_of_a_class_that_is_held",
-	     "LgA LwX1^gA LrX2^gA LsB UsB UrX2 UwX1 UgA | LsB LrX1", "C"),
+	     "LgA LwX1^gA LqX2^gA LsB UsB UqX2 UwX1 UgA | LsB LrX1", "C"),
 	/* what was refused takes no part in the next cycle: A before B stays the order */
 	ONCE("refused_order_is_no_order",
 	     "LmA LmB UmB UmA | LmB LmA UmA UmB | LmA LmC UmC UmA | LmC LmB UmB UmC", "C"),

@@ -279,6 +279,22 @@ static const char *wait_beside_one_of_the_context(void)
 	return NULL;
 }
 
+/* The context does not know of the other one, but the task holds it. */
+static const char *wait_beside_one_without_the_context(void)
+{
+	struct scene s;
+
+	set_up(&s);
+	begin(&s);
+	CHECK(resv_trylock(&s.w, NULL));
+	CHECK(NO_REPORT());
+	CHECK(resv_wait_for_unreserve(&s.w2, &s.ctx, false) == 0);
+	CHECK(REPORTED(RESV_REPORT_RECURSION));
+	resv_unlock(&s.w);
+	end(&s);
+	return NULL;
+}
+
 static const char *wait_holds_nothing(void)
 {
 	struct scene s;
@@ -492,6 +508,7 @@ static const struct lockdep_function reserve_functions[] = {
 	SILENT(trylock_beside_another),
 	REPORTS(wait_beside_another),
 	REPORTS(wait_beside_one_of_the_context),
+	REPORTS(wait_beside_one_without_the_context),
 	SILENT(wait_holds_nothing),
 	REPORTS(trylock_and_what_follows),
 	SILENT(duplicate_waits_for_nobody),
