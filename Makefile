@@ -81,7 +81,7 @@ warnings     := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
 # ---- Rules, once for each flavour -------------------------------------------------------------------------------
 
 # What the locks tell the annotator, tests hear as well: see tests/lockdep_recorder.hpp.
-wrapped := $(patsubst %,-Wl$(comma)--wrap=resv_lockdep_on_%,acquire release sync)
+wrapped := $(patsubst %,-Wl$(comma)--wrap=resv_lockdep_%,on_acquire on_release on_sync acquire release sync)
 
 objects = $(patsubst %,build/$1/%.o,$2)
 
@@ -89,7 +89,7 @@ define flavour_rules
 build/$1/%.cpp.o: %.cpp build/$1/include/resv/autoconf.h
 	@mkdir -p $$(@D)
 	$$(call say,CXX)$(call cxx,$1) -std=c++20 $$(CXXFLAGS) $(flags.$1) $(warnings) $$(kind_flags) \
-		-Ibuild/$1/include -Iinclude -MMD -MP -c $$< -o $$@
+		-Ibuild/$1/include -Isrc/port/host -Iinclude -MMD -MP -c $$< -o $$@
 
 build/$1/%.c.o: %.c build/$1/include/resv/autoconf.h
 	@mkdir -p $$(@D)

@@ -16,6 +16,8 @@
 #include "held.hpp"
 #include "traces.hpp"
 
+#include <resv_port/held.hpp>
+
 namespace resv::lockdep {
 
 /// That `next` is taken while `prev` is held. Each class is two nodes of the graph, for whether it was taken in a way
@@ -89,25 +91,43 @@ private:
 	unsigned long flags_;
 };
 
-/// The calling context's held locks; nullptr if there is no room for them, or the annotator works for it.
-inline held_stack *current_stack(unsigned &irq_state)
+/// The calling context's held locks as they are; nullptr if there is no room for them.
+inline held_stack *any_stack()
 {
-	auto *stack = static_cast<held_stack *>(resv_port_held_locks(&irq_state));
+	return reinterpret_cast<held_stack *>(port_held_locks());
+}
+
+/// The same, to be used; nullptr also if the annotator works for the context already.
+inline held_stack *current_stack()
+{
+	held_stack *stack = any_stack();
 	if (!stack) [[unlikely]] {
 		the.lost_tasks.fetch_add(1, order::relaxed);
 		return nullptr;
 	}
+	if (!stack->is_set_up()) [[unlikely]]
+		stack->set_up();
 	return stack->busy ? nullptr : stack;
 }
 
-inline held_stack *current_stack()
+/// The place that reports name: where the library was called from, if that is known.
+inline uintptr_t place_of(const held_stack &stack, uintptr_t where)
 {
-	unsigned irq_state;
-	return current_stack(irq_state);
+	return stack.caller != 0 ? stack.caller : where;
 }
 
+/// The class of a lock whose map does not know it.
+class_id look_up_class(held_stack &stack, lockdep_map &map, unsigned subclass, uintptr_t where);
+
 /// The class of the lock, registered if it is new. 0: there is none, no room, or the subclass is wrong.
-class_id class_of(held_stack &stack, lockdep_map &map, unsigned subclass, uintptr_t where);
+inline class_id class_of(held_stack &stack, lockdep_map &map, unsigned subclass, uintptr_t where)
+{
+	class_id cls = map_access::cached(map, subclass);
+	// The number may be older than the class: see resv_lockdep_unregister().
+	if (cls != 0 && classes[cls].key.load(order::relaxed) == map_access::key(map, subclass)) [[likely]]
+		return cls;
+	return look_up_class(stack, map, subclass, where);
+}
 
 /// What somebody does with a lock when a rule turns out to be broken.
 struct attempt {
@@ -116,21 +136,32 @@ struct attempt {
 	uintptr_t where;
 	class_id cls;
 	lock_read read = lock_read::exclusive;
-	unsigned irq_state = 0;
 	bool is_sync = false;
 };
 
-/// The entry of this very lock, or nullptr.
+/// This very lock's entry, or nullptr.
 held *find_held(held_stack &stack, const lockdep_map &map);
 /// The entry that others nest in, or nullptr.
 const held *find_nest(held_stack &stack, const lockdep_map &map);
 
-/// The rules for a blocking acquire; see validator.cpp. `nest`: the entry in which the lock nests. True if it has an order
-/// from all that is held.
+/// The rules for a blocking acquire; see validator.cpp. `nest`: the entry in which the lock nests, or nullptr. True if it
+/// has an order from all that is held.
 bool validate(const attempt &a, const held *nest);
 
-/// Interrupts are on, or not: marks what is held with them on.
-void sample_irqs(held_stack &stack, unsigned irq_state);
+/// Remembers the entry if its class is not known to be held like this with interrupts on.
+void note_unmarked(held_stack &stack, held &h);
+
+/// Marks what is held with interrupts on, if they are. Without a hook where interrupts are switched, this is looked at
+/// whenever a lock is taken or released.
+void mark_interruptible(held_stack &stack);
+inline void sample_irqs(held_stack &stack)
+{
+	if (stack.has_unmarked && !(stack.irq_state() & RESV_HARDIRQS_OFF)) [[unlikely]]
+		mark_interruptible(stack);
+}
+
+/// Would the order close a circle? Under the lock.
+bool closes_cycle(const order_pair &o);
 
 /// Adds the order, or reports and refuses it. False if it is not there then. Under the lock.
 bool add_order(const attempt &a, const order_pair &o);
@@ -151,6 +182,17 @@ void bad_key(const attempt &a, unsigned subclass);
 /// Writes what the stack holds, line by line.
 void list_held(held_stack &stack, void (*emit)(const char *line, void *data), void *data);
 } // namespace findings
+
+/// What C calls a map.
+inline lockdep_map &of(resv_lockdep_map *map)
+{
+	static_assert(sizeof(lockdep_map) == sizeof(resv_lockdep_map));
+	return *reinterpret_cast<lockdep_map *>(map);
+}
+inline const lockdep_map &of(const resv_lockdep_map *map)
+{
+	return *reinterpret_cast<const lockdep_map *>(map);
+}
 
 /// The room for something is used up: says so once, and only then.
 enum class limit : unsigned { lock_classes, lock_orders, stack_traces, held_locks, reports };

@@ -1,50 +1,38 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 //
 // The annotator for C. What is more than a call of the validator is here: what a driver may ask of its locks, and tell.
-#include "annotator.hpp"
+#include <resv/config.h>
 
 #if RESV_PROVE_LOCKING
+
+#include "annotator.hpp"
 
 namespace resv::lockdep {
 
 namespace {
 
-// Checks everything from `h` up once more, in the order of taking.
-void reacquire(held_stack &stack, held *h, unsigned irq_state)
+// Checks everything from the entry up once more, in the order of taking.
+void reacquire(held_stack &stack, held *h)
 {
-	auto index = static_cast<unsigned>(h - stack.at);
-	unsigned end = stack.depth;
-	for (; index < end; index++) {
-		stack.depth = static_cast<uint16_t>(index);
-		held &entry = stack.at[index];
-		attempt a{stack, entry.map, entry.where, entry.cls, entry.read, irq_state};
-		const held *nest = entry.nest ? find_nest(stack, *entry.nest) : nullptr;
-		bool complete = entry.check && !entry.trylock && validate(a, nest);
-		entry.passes = !complete || entry.read == lock_read::recursive;
-		stack.settle(index);
+	held *top = stack.top();
+	for (; h != stack.end(); h = h->above) {
+		attempt a{stack, h->map, h->where, h->kind.cls, h->kind.read};
+		stack.pretend_top(h->below);
+		const held *nest = h->nest ? find_nest(stack, *h->nest) : nullptr;
+		h->kind.passes = h->kind.read == lock_read::recursive || !h->kind.check || h->kind.trylock ||
+				 !validate(a, nest);
+		stack.pretend_top(top);
+		note_unmarked(stack, *h);
 	}
-	stack.depth = static_cast<uint16_t>(end);
-	auto first = static_cast<uint16_t>(h - stack.at);
-	if (stack.marked_hard > first)
-		stack.marked_hard = first;
-	if (stack.marked_soft > first)
-		stack.marked_soft = first;
-	sample_irqs(stack, irq_state);
+	sample_irqs(stack);
 }
 
-bool lies_in(const void *address, const void *memory, size_t size)
+// Does the lock lie in the memory, or a part of it?
+bool lies_in(const void *map, const void *memory, size_t size)
 {
-	return reinterpret_cast<uintptr_t>(address) - reinterpret_cast<uintptr_t>(memory) < size;
-}
-
-lockdep_map &of(resv_lockdep_map *map)
-{
-	static_assert(sizeof(lockdep_map) == sizeof(resv_lockdep_map));
-	return *reinterpret_cast<lockdep_map *>(map);
-}
-const lockdep_map &of(const resv_lockdep_map *map)
-{
-	return *reinterpret_cast<const lockdep_map *>(map);
+	auto begin = reinterpret_cast<uintptr_t>(map);
+	auto from = reinterpret_cast<uintptr_t>(memory);
+	return begin < from + size && from < begin + sizeof(lockdep_map);
 }
 
 [[gnu::always_inline]] inline uintptr_t here()
@@ -67,15 +55,6 @@ void refuse_pin(const attempt &a)
 	findings::pinned(a, "pins or unpins a lock that it does not hold");
 }
 
-acquisition how_of(unsigned subclass, int trylock, int read, int check, const resv_lockdep_map *nest)
-{
-	return {.subclass = subclass,
-		.trylock = trylock != 0,
-		.read = static_cast<lock_read>(read),
-		.check = check != 0,
-		.nest = nest ? &of(nest) : nullptr};
-}
-
 } // namespace
 
 } // namespace resv::lockdep
@@ -96,23 +75,6 @@ void resv_lockdep_init_map_type(resv_lockdep_map *map, const char *name, const r
 				resv_lockdep_lock_type type)
 {
 	map_access::make(map, name, key, static_cast<unsigned>(subclass), {inner, outer, type});
-}
-
-void resv_lockdep_acquire(resv_lockdep_map *map, unsigned subclass, int trylock, int read, int check,
-			  resv_lockdep_map *nest_lock, unsigned long ip)
-{
-	acquire(of(map), how_of(subclass, trylock, read, check, nest_lock), ip);
-}
-
-void resv_lockdep_release(resv_lockdep_map *map, unsigned long ip)
-{
-	release(of(map), ip);
-}
-
-void resv_lockdep_sync(resv_lockdep_map *map, unsigned subclass, int read, int check,
-		       resv_lockdep_map *nest_lock, unsigned long ip)
-{
-	sync(of(map), how_of(subclass, 0, read, check, nest_lock), ip);
 }
 
 void resv_lockdep_handoff_out(resv_lockdep_map *map, unsigned long ip)
@@ -161,6 +123,7 @@ resv_pin_cookie resv_lockdep_pin(resv_lockdep_map *map)
 	// Never 0, and different each time: the cookie of another pin shows.
 	unsigned cookie = (++stack->cookies * 0x9e3779b1u >> 12) | 1;
 	h->pins += cookie;
+	h->kind.plain = false;
 	return {cookie};
 }
 
@@ -170,7 +133,7 @@ void resv_lockdep_repin(resv_lockdep_map *map, resv_pin_cookie cookie)
 	if (!stack || cookie.val == 0)
 		return;
 	if (held *h = find_held(*stack, of(map)))
-		h->pins += cookie.val;
+		h->pins += cookie.val, h->kind.plain = false;
 	else
 		refuse(*stack, of(map), here(), refuse_pin);
 }
@@ -187,7 +150,7 @@ void resv_lockdep_unpin(resv_lockdep_map *map, resv_pin_cookie cookie)
 		h->pins -= cookie.val;
 		return;
 	}
-	attempt a{*stack, h->map, here(), h->cls};
+	attempt a{*stack, &of(map), here(), h->kind.cls};
 	working now(*stack);
 	findings::pinned(a, h->pins == 0 ? "unpins a lock that is not pinned"
 					 : "unpins a lock with the cookie of another pin");
@@ -198,33 +161,36 @@ void resv_lockdep_unpin(resv_lockdep_map *map, resv_pin_cookie cookie)
 void resv_lockdep_set_class(resv_lockdep_map *map, const char *name, const resv_lock_class_key *key,
 			    unsigned subclass, unsigned long ip)
 {
-	unsigned irq_state;
-	held_stack *stack = current_stack(irq_state);
+	held_stack *stack = current_stack();
 	held *h = stack ? find_held(*stack, of(map)) : nullptr;
 	map_access::rename(of(map), name, key, subclass);
 	if (!h || h->counts_instances())
 		return;
-	class_id cls = class_of(*stack, of(map), 0, ip);
+	class_id cls = lockdep::class_of(*stack, of(map), 0, ip);
 	if (cls == 0)
 		return;
-	h->cls = cls;
-	h->own_inner = classes[cls].inner;
+	held_kind kind = classes[cls].kind;
+	kind.read = h->kind.read;
+	kind.trylock = h->kind.trylock;
+	kind.check = h->kind.check;
+	kind.subclass = h->kind.subclass;
+	kind.plain = false;
+	stack->change(h, kind);
 	h->where = ip;
-	reacquire(*stack, h, irq_state);
+	reacquire(*stack, h);
 }
 
 void resv_lockdep_downgrade(resv_lockdep_map *map, unsigned long ip)
 {
-	unsigned irq_state;
-	held_stack *stack = current_stack(irq_state);
+	held_stack *stack = current_stack();
 	if (!stack)
 		return;
 	held *h = find_held(*stack, of(map));
 	if (!h || h->counts_instances())
 		return refuse(*stack, of(map), ip, findings::not_held);
-	h->read = lock_read::shared;
+	h->kind.read = lock_read::shared;
 	h->where = ip;
-	reacquire(*stack, h, irq_state);
+	reacquire(*stack, h);
 }
 
 void resv_lockdep_set_cmp_fn(resv_lockdep_map *map, resv_lockdep_cmp_fn fn)
@@ -241,11 +207,12 @@ void resv_lockdep_free(const void *memory, size_t size)
 	held_stack *stack = current_stack();
 	if (!stack)
 		return;
-	for (const held &h : *stack)
-		if (lies_in(h.map, memory, size)) {
-			working now(*stack);
-			findings::freed({*stack, h.map, here(), h.cls}, h, memory, size);
-		}
+	for (const held *h = stack->top(); h != stack->end(); h = h->below) {
+		if (!lies_in(h->map, memory, size))
+			continue;
+		working now(*stack);
+		findings::freed({*stack, h->map, here(), h->kind.cls}, *h, memory, size);
+	}
 }
 
 void resv_lockdep_unregister(const void *memory, size_t size)
@@ -255,13 +222,16 @@ void resv_lockdep_unregister(const void *memory, size_t size)
 		return;
 	working now(*stack);
 	for (class_id cls = first_class; cls < classes.end(); cls++) {
-		const char *key = classes[cls].key.load(order::relaxed);
-		if (!key || !lies_in(key, memory, size))
+		uintptr_t key = classes[cls].key.load(order::relaxed);
+		if (key == 0 || key - reinterpret_cast<uintptr_t>(memory) >= size)
 			continue;
 		orders.remove(static_cast<node>(2 * cls));
 		orders.remove(static_cast<node>(2 * cls + 1));
 		classes.remove(cls);
 	}
+	// Others will have the classes' numbers, by which these are remembered.
+	__builtin_memset(the.found, 0, sizeof(the.found));
+	the.found_count = 0;
 }
 
 int resv_lockdep_declare_order(resv_lockdep_map *first, resv_lockdep_map *then)
@@ -276,7 +246,7 @@ int resv_lockdep_declare_order(resv_lockdep_map *first, resv_lockdep_map *then)
 		return 0;
 	working now(*stack);
 	add_order({*stack, &of(then), where, o.next}, o);
-	return orders.would_cycle(o.tail(), o.head()) ? -EDEADLK : 0;
+	return closes_cycle(o) ? -EDEADLK : 0;
 }
 
 void resv_lockdep_no_blocking_begin()
@@ -298,7 +268,7 @@ void resv_lockdep_contended(resv_lockdep_map *map, unsigned long)
 		held_stack *stack = current_stack();
 		if (held *h = stack ? find_held(*stack, of(map)) : nullptr) {
 			h->since = resv_port_clock();
-			classes[h->cls].times.contended();
+			classes[h->kind.cls].times.contended();
 		}
 	}
 }
@@ -309,7 +279,7 @@ void resv_lockdep_acquired(resv_lockdep_map *map, unsigned long)
 		held_stack *stack = current_stack();
 		if (held *h = stack ? find_held(*stack, of(map)) : nullptr) {
 			int64_t now = resv_port_clock();
-			classes[h->cls].times.waited(now - h->since);
+			classes[h->kind.cls].times.waited(now - h->since);
 			h->since = now;
 		}
 	}

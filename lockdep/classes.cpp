@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-#include "classes.hpp"
+#include <resv/config.h>
 
 #if RESV_PROVE_LOCKING
+
+#include "classes.hpp"
 
 namespace resv::lockdep {
 
@@ -16,7 +18,7 @@ bool same(const char *a, const char *b)
 
 } // namespace
 
-class_id class_table::find(const char *key) const
+class_id class_table::find(uintptr_t key) const
 {
 	for (unsigned slot = home_of(key);; slot = (slot + 1) & slot_mask) {
 		class_id cls = slots_[slot].load(order::acquire); // partner: the release in add()
@@ -42,8 +44,14 @@ class_id class_table::add(const lockdep_map &map, unsigned subclass)
 	}
 
 	lock_class &c = classes_[cls];
-	const char *key = map_access::key(map, subclass);
+	uintptr_t key = map_access::key(map, subclass);
+	c.kind = {};
+	c.kind.cls = cls;
+	c.kind.check = true;
 	map_access::describe(map, c);
+	c.kind.overrides = c.type == RESV_LD_LOCK_WAIT_OVERRIDE;
+	c.kind.plain = !c.kind.restricts();
+	c.usage.store(c.kind.restricts() ? uint32_t{restricting} : 0, order::relaxed);
 	c.name = map.name() ? map.name() : "?";
 	c.subclass = static_cast<uint8_t>(map_access::subclass(map, subclass));
 	c.version = 0;
@@ -64,7 +72,7 @@ class_id class_table::add(const lockdep_map &map, unsigned subclass)
 void class_table::forget(class_id cls)
 {
 	lock_class &c = classes_[cls];
-	c.key.store(nullptr, order::relaxed);
+	c.key.store(0, order::relaxed);
 	c.usage.store(0, order::relaxed);
 	c.compare.store(nullptr, order::relaxed);
 	c.times.reset();

@@ -31,6 +31,11 @@ enum usage : uint32_t {
 
 	soft = 5,
 	order_refused = 1 << 10, ///< some order to this class was reported, and is not in the graph
+	restricting = 1 << 11,   ///< its holders may not take all kinds of locks
+
+	/// An exclusive acquisition finds nothing that it would have to note, but orders.
+	all_noted = on_exclusive | on_exclusive << soft,
+	noted_mask = all_noted | order_refused | restricting,
 };
 
 /// Contention and hold times of a class: counters that all tasks write.
@@ -92,23 +97,29 @@ private:
 	times wait_, hold_;
 };
 
-struct lock_class {
-	atomic<const char *> key; // null: free
+struct alignas(64) lock_class {
+	atomic<uintptr_t> key; // 0: free
 	atomic<uint32_t> usage;
-	atomic<resv_lockdep_cmp_fn> compare;
 	// Set before the class can be found.
-	const char *name;
-	uint8_t inner, outer, type;
+	uint8_t outer, type;
 	uint8_t subclass;
+	held_kind kind; // of an entry that is taken in the usual way: exclusive, with orders from all that lies below
+	const char *name;
 	uint16_t version; // how many classes had the name before
 	uint32_t slot;    // where its number is in the table's slots
+
+	atomic<resv_lockdep_cmp_fn> compare;
 	[[no_unique_address]] lock_times<config::lock_stat> times;
 };
 
 /// The one place that looks into maps.
 class map_access {
 public:
-	static const char *key(const lockdep_map &map, unsigned subclass) { return map.key_ + subclass; }
+	/// As a number: there may be none.
+	static uintptr_t key(const lockdep_map &map, unsigned subclass)
+	{
+		return reinterpret_cast<uintptr_t>(map.key_) + subclass;
+	}
 	static unsigned subclass(const lockdep_map &map, unsigned more) { return map.subclass_ + more; }
 
 	/// The class as the map remembers it, which may be of another time: 0 if it remembers none.
@@ -130,22 +141,26 @@ public:
 		return map.holder_.load(order::relaxed) == stack.id();
 	}
 	static unsigned counted_by(const lockdep_map &map) { return map.entry_; }
-	static void count_in(lockdep_map &map, const held_stack &stack, unsigned serial)
+	static void count_in(lockdep_map &map, const held_stack &stack, unsigned slot)
 	{
-		map.entry_ = static_cast<uint8_t>(serial);
+		map.entry_ = static_cast<uint8_t>(slot);
 		map.holder_.store(stack.id(), order::relaxed);
 	}
 	static void count_nowhere(lockdep_map &map) { map.holder_.store(0, order::relaxed); }
 
+	// A key or a subclass that cannot be one is told when the lock is used.
+	static const char *key_at(const resv_lock_class_key *key, unsigned subclass)
+	{
+		return key && subclass < sizeof(key->subclass) ? key->subclass + subclass : nullptr;
+	}
 	static void make(resv_lockdep_map *storage, const char *name, const resv_lock_class_key *key,
 			 unsigned subclass, const lock_traits &traits)
 	{
-		new (storage, in_place) lockdep_map(*reinterpret_cast<const lock_class_key *>(key), name,
-						      subclass, traits);
+		new (storage, in_place) lockdep_map(key_at(key, subclass), name, subclass, traits);
 	}
 	static void rename(lockdep_map &map, const char *name, const resv_lock_class_key *key, unsigned subclass)
 	{
-		map.key_ = &key->subclass[subclass];
+		map.key_ = key_at(key, subclass);
 		map.name_.store(name, order::relaxed);
 		map.subclass_ = static_cast<uint8_t>(subclass & 7);
 		map.classes_.store(0, order::relaxed);
@@ -153,9 +168,9 @@ public:
 
 	static void describe(const lockdep_map &map, lock_class &cls)
 	{
-		cls.inner = map.inner_;
 		cls.outer = map.outer_;
 		cls.type = map.type_;
+		cls.kind.inner = map.inner_;
 	}
 };
 
@@ -167,7 +182,7 @@ public:
 	const lock_class &operator[](class_id cls) const { return classes_[cls]; }
 
 	/// The class of the key, or 0. Needs no lock.
-	class_id find(const char *key) const;
+	class_id find(uintptr_t key) const;
 
 	// Under the annotator's lock.
 
@@ -186,10 +201,9 @@ private:
 	static constexpr class_id removed_slot = 0xffff;
 	static_assert(capacity < removed_slot);
 
-	static unsigned home_of(const char *key)
+	static unsigned home_of(uintptr_t key)
 	{
-		return static_cast<unsigned>(reinterpret_cast<uintptr_t>(key) * 0x9e3779b97f4a7c15u >>
-					     (64 - slot_bits));
+		return static_cast<unsigned>(key * 0x9e3779b97f4a7c15u >> (64 - slot_bits));
 	}
 
 	void forget(class_id cls);

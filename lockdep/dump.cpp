@@ -2,9 +2,11 @@
 //
 // What the annotator knows, for those who ask: counters, the graph as a picture, what a task holds. And how to make it
 // forget.
-#include "annotator.hpp"
+#include <resv/config.h>
 
 #if RESV_PROVE_LOCKING
+
+#include "annotator.hpp"
 
 using namespace resv;
 using namespace resv::lockdep;
@@ -27,7 +29,7 @@ public:
 		emit_("digraph locks {", data_);
 		emit_("\tnode [shape=box, fontname=monospace];", data_);
 		for (class_id cls = 1; cls < classes.end(); cls++)
-			if (is_irq(cls) ? is_used(cls) : classes[cls].key.load(order::relaxed) != nullptr)
+			if (is_irq(cls) ? is_used(cls) : classes[cls].key.load(order::relaxed) != 0)
 				write_class(cls);
 		find_red();
 		for (unsigned i = 0; i < orders.edges(); i++)
@@ -182,8 +184,7 @@ void resv_lockdep_reset()
 	the.limits_told.store(0, order::relaxed);
 	classes[hardirq_class].usage.store(0, order::relaxed);
 	classes[softirq_class].usage.store(0, order::relaxed);
-	stack->serials = 0;
-	stack->depth = stack->marked_hard = stack->marked_soft = 0;
+	stack->clear();
 	stack->lost = stack->no_blocking = 0;
 }
 

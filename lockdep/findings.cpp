@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 //
 // What the annotator finds, in the words and the layout of the kernel's reports.
-#include "annotator.hpp"
-#include "report.hpp"
+#include <resv/config.h>
 
 #if RESV_PROVE_LOCKING
+
+#include "annotator.hpp"
+#include "report.hpp"
 
 namespace resv::lockdep {
 
@@ -20,6 +22,17 @@ uint32_t hash_of(resv_report_kind kind, uint64_t a, uint64_t b)
 	return static_cast<uint32_t>(h >> 32) | 1;
 }
 
+bool may_report()
+{
+	if (the.reports == RESV_LOCKDEP_REPORTS) {
+		the.lost_reports++;
+		say_limit(limit::reports);
+		return false;
+	}
+	the.reports++;
+	return true;
+}
+
 // The table is open-addressed, and never more than half full; what finds no room is new each time.
 bool is_new(resv_report_kind kind, uint64_t a, uint64_t b)
 {
@@ -32,13 +45,7 @@ bool is_new(resv_report_kind kind, uint64_t a, uint64_t b)
 		the.found[slot] = hash;
 		the.found_count++;
 	}
-	if (the.reports == RESV_LOCKDEP_REPORTS) {
-		the.lost_reports++;
-		say_limit(limit::reports);
-		return false;
-	}
-	the.reports++;
-	return true;
+	return may_report();
 }
 
 bool is_new(resv_report_kind kind, const attempt &a)
@@ -130,8 +137,8 @@ Out &put_class(Out &out, class_id cls)
 		text[1 + 2 * level] = usage_char(usage, in_exclusive, on_exclusive);
 		text[2 + 2 * level] = usage_char(usage, in_shared | in_recursive, on_shared);
 	}
-	put_name(out << "(", cls) << ")" << text << static_cast<unsigned long>(c.outer ? c.outer : c.inner)
-				  << ":" << static_cast<unsigned long>(c.inner) << "}";
+	put_name(out << "(", cls) << ")" << text << static_cast<unsigned long>(c.outer ? c.outer : c.kind.inner)
+				  << ":" << static_cast<unsigned long>(c.kind.inner) << "}";
 	return out;
 }
 
@@ -150,21 +157,24 @@ void put_lock(Out &out, const attempt &a)
 template <typename Out>
 void put_lock(Out &out, const held &h)
 {
-	put_lock(out, h.map, h.cls, h.where);
+	put_lock(out, h.map, h.kind.cls, h.where);
 }
 
 template <typename Out>
 void put_held(Out &out, held_stack &stack)
 {
-	out << static_cast<unsigned long>(stack.depth) << (stack.depth == 1 ? " lock" : " locks") << " held by ";
+	unsigned long n = 0;
+	for (const held *h = stack.bottom(); h != stack.end(); h = h->above)
+		n++;
 	char name[32];
 	resv_port_task_name(name, sizeof(name));
-	out << name << (stack.depth != 0 ? ":\n" : ".\n");
-	for (const held &h : stack) {
-		out << " #" << static_cast<unsigned long>(&h - stack.at) << ": ";
-		if (h.count != 1)
-			out << static_cast<unsigned long>(h.count) << " of this class, the first: ";
-		put_lock(out, h);
+	out << n << (n == 1 ? " lock" : " locks") << " held by " << name << (n != 0 ? ":\n" : ".\n");
+	n = 0;
+	for (const held *h = stack.bottom(); h != stack.end(); h = h->above) {
+		out << " #" << n++ << ": ";
+		if (h->count != 1)
+			out << static_cast<unsigned long>(h->count) << " of this class, the first: ";
+		put_lock(out, *h);
 	}
 }
 
@@ -179,8 +189,8 @@ void put_context(report &r, unsigned irq_state)
 {
 	auto digit = [&](unsigned bit) { return irq_state & bit ? "1" : "0"; };
 	r << " [HC" << digit(RESV_IN_HARDIRQ) << "[" << digit(RESV_IN_HARDIRQ) << "]:SC" << digit(RESV_IN_SOFTIRQ)
-	  << "[" << digit(RESV_IN_SOFTIRQ) << "]:HE" << digit(RESV_HARDIRQS_ON) << ":SE"
-	  << digit(RESV_SOFTIRQS_ON) << "] ";
+	  << "[" << digit(RESV_IN_SOFTIRQ) << "]:HE" << (irq_state & RESV_HARDIRQS_OFF ? "0" : "1") << ":SE"
+	  << (irq_state & RESV_SOFTIRQS_OFF ? "0" : "1") << "] ";
 }
 
 void put_more(report &r, held_stack &stack)
@@ -264,16 +274,22 @@ void put_chain(report &r, const attempt &a, const cycle_path &path)
 	}
 }
 
+// The uppermost held lock of the class; there is none if the order was declared.
+void put_holding(report &r, held_stack &stack, class_id cls)
+{
+	for (const held *h = stack.top(); h != stack.end(); h = h->below)
+		if (h->kind.cls == cls)
+			return put_lock(r, *h);
+	put_class(r, cls) << ", as declared\n";
+}
+
 void circular(const attempt &a, const order_pair &o, const cycle_path &path)
 {
 	report r(RESV_REPORT_CIRCULAR, a.where);
-	const held *prev = a.stack.end();
-	while (prev != a.stack.at && (--prev)->cls != o.prev)
-		;
 	r.task() << " is trying to acquire lock:\n";
 	put_lock(r, a);
 	r << "\nbut task is already holding lock:\n";
-	put_lock(r, *prev);
+	put_holding(r, a.stack, o.prev);
 	r << "\nwhich lock already depends on the new lock.\n\n";
 	put_chain(r, a, path);
 
@@ -285,7 +301,7 @@ void circular(const attempt &a, const order_pair &o, const cycle_path &path)
 			<< "\n\n";
 	}
 	put_two_cpus(r, "Possible unsafe locking scenario:");
-	put_step(r, 2, prev->exclusive() ? "lock" : "rlock", o.prev);
+	put_step(r, 2, o.exclusive ? "lock" : "rlock", o.prev);
 	put_step(r, second_column, "lock", before);
 	put_step(r, second_column, "lock", o.prev);
 	put_step(r, 2, verb_of(a), o.next);
@@ -341,14 +357,11 @@ void irq_order(const attempt &a, const order_pair &o, const cycle_path &path)
 	inversion i{path.cls(at), path.cls(at + 1), path.cls(at - 1)};
 	report r(RESV_REPORT_IRQ_ORDER, a.where,
 		 i.irq == hardirq_class ? nullptr : "SOFTIRQ-safe -> SOFTIRQ-unsafe lock order detected");
-	const held *prev = a.stack.end();
-	while (prev != a.stack.at && (--prev)->cls != o.prev)
-		;
-	put_context(r.task(), a.irq_state);
+	put_context(r.task(), a.stack.irq_state());
 	r << "is trying to acquire:\n";
 	put_lock(r, a);
 	r << "\nand this task is already holding:\n";
-	put_lock(r, *prev);
+	put_holding(r, a.stack, o.prev);
 	put_class(put_class(r << "which would create a new lock dependency:\n ", o.prev) << " -> ", o.next);
 	put_class(r << "\n\nbut this new dependency connects a " << i.name() << "-irq-safe lock:\n ", i.safe);
 	r << "\n\n... which became " << i.name() << "-irq-safe at:\n";
@@ -370,7 +383,7 @@ void irq_usage(const attempt &a, const order_pair &o, const cycle_path &path)
 	report r(same ? RESV_REPORT_IRQ_STATE : RESV_REPORT_IRQ_INVERSION, a.where);
 
 	if (!same) {
-		put_context(r.task(), a.irq_state);
+		put_context(r.task(), a.stack.irq_state());
 		r << "just changed the state of lock:\n";
 		put_lock(r, a);
 		put_class(r << (in_irq ? "but this lock took another, " : "but this lock was taken by another, ")
@@ -393,7 +406,7 @@ void irq_usage(const attempt &a, const order_pair &o, const cycle_path &path)
 	r << " -> ";
 	put_state(in_irq, mode);
 	r << " usage.\n";
-	put_context(r.task(), a.irq_state);
+	put_context(r.task(), a.stack.irq_state());
 	r << "takes:\n";
 	put_lock(r, a);
 	put_state(!in_irq, other);
@@ -417,8 +430,10 @@ void findings::cycle(const attempt &a, const order_pair &o)
 	resv_report_kind kind = by_usage ? RESV_REPORT_IRQ_INVERSION
 				: irq    ? RESV_REPORT_IRQ_ORDER
 					 : RESV_REPORT_CIRCULAR;
-	// The graph remembers it; unless it is full.
-	if (!is_new(kind, uint64_t{o.tail()} << 16 | o.head(), 0))
+	// The graph remembers it; unless that is full.
+	if (!(orders.refused() + orders.ordered() == 2 * RESV_LOCKDEP_EDGES
+		      ? is_new(kind, uint64_t{o.tail()} << 16 | o.head(), 0)
+		      : may_report()))
 		return;
 	if (by_usage)
 		irq_usage(a, o, path);
@@ -440,7 +455,7 @@ void findings::recursion(const attempt &a, const held &h)
 	put_lock(r, h);
 	r << "\nother info that might help us debug this:\n Possible unsafe locking scenario:\n\n"
 	     "       CPU0\n       ----\n";
-	put_step(r, 2, h.exclusive() ? "lock" : "rlock", h.cls);
+	put_step(r, 2, h.exclusive() ? "lock" : "rlock", h.kind.cls);
 	put_step(r, 2, verb_of(a), a.cls);
 	r << deadlock << " May be due to missing lock nesting notation\n\n";
 	put_held(r, a.stack);
@@ -469,7 +484,7 @@ void findings::nest_not_held(const attempt &a, const lockdep_map *nest)
 	put_more(r, a.stack);
 }
 
-void findings::nest_released(const attempt &a, const held &inner)
+void findings::nest_released(const attempt &a, const held &h)
 {
 	if (!is_new(RESV_REPORT_NEST_NOT_HELD, a))
 		return;
@@ -477,7 +492,7 @@ void findings::nest_released(const attempt &a, const held &inner)
 	r.task() << " is trying to release lock:\n";
 	put_lock(r, a);
 	r << "\nbut this lock, which nests in it, is still held:\n";
-	put_lock(r, inner);
+	put_lock(r, h);
 	put_more(r, a.stack);
 }
 
@@ -487,7 +502,7 @@ void findings::not_held(const attempt &a)
 		return;
 	report r(RESV_REPORT_UNLOCK_BALANCE, a.where);
 	put_name(r.task() << " is trying to release lock (", a.cls) << ") at:\n" << place{a.where} << "\n";
-	r << (a.stack.depth == 0 ? "but there are no more locks to release!\n"
+	r << (a.stack.empty() ? "but there are no more locks to release!\n"
 				 : "but this task does not hold it!\n");
 	put_more(r, a.stack);
 }

@@ -103,6 +103,16 @@ public:
 		return false;
 	}
 
+	/// The same for those who have something else to do if the answer does not lie where it is looked for first: false
+	/// may mean that.
+	bool seen_at_once(node from, node to) const
+	{
+		const uint32_t key = key_of(from, to);
+		const uint32_t home = home_of(key);
+		return keys_[home].load(order::relaxed) == key ||
+		       keys_[(home + 1) & slot_mask_].load(order::relaxed) == key;
+	}
+
 	/// Is there a path? Every node reaches itself.
 	bool reaches(node from, node to);
 

@@ -12,122 +12,215 @@ namespace resv::lockdep {
 /// The number of a lock class; 0 is none.
 using class_id = uint16_t;
 
-/// A set of classes that may contain some too many.
-using class_bloom = uint64_t;
+/// What is the same for all entries of a class that are taken in the usual way; a word of its own, to be copied as such.
+struct alignas(8) held_kind {
+	class_id cls;
+	lock_read read;
+	uint8_t inner; // the wait type that holders of this lock may use; RESV_LD_WAIT_INV if any
+	bool overrides : 1; // it may be used whatever is held below
+	bool trylock : 1;
+	bool check : 1;
+	bool unmarked : 1; // the class is not known to be held like this with interrupts on
+	bool subclass : 1; // it was taken with one
+	bool passes; // not all that lies below has an order to it: it must get one to what comes above
+	bool plain;  // not pinned, does not nest, has no subclass, and restricts nothing: it goes without ado
 
-constexpr class_bloom bloom_of(class_id cls)
-{
-	return class_bloom{1} << (cls & 63);
-}
+	/// Does it forbid some locks to be taken?
+	bool restricts() const
+	{
+		return overrides || (inner != RESV_LD_WAIT_INV && inner != RESV_LD_WAIT_SLEEP);
+	}
+};
 
-/// One held lock, or several of one class that nest in the same lock and were taken one after the other.
-struct held {
+/// One held lock, or several of one class that nest in the same lock and were taken one after the other. A cache line.
+struct alignas(64) held {
+	held *below; // in the order of taking
+	held *above;
 	const lockdep_map *map;  // of the first instance; by address: it may be freed before the others are released
 	const lockdep_map *nest; // by address
 	uintptr_t where;
-	int64_t since;     // with RESV_LOCK_STAT: when it was taken, or when the wait for it began
-	class_bloom bloom; // the classes from the bottom of the stack up to this entry
-	uint32_t count;    // instances
-	uint32_t pins;     // the sum of the cookies
-	class_id cls;
-	lock_read read;
-	uint8_t own_inner; // the wait type that holders of this lock may use; RESV_LD_WAIT_INV if any
-	uint8_t inner;     // the same for all from the bottom of the stack up to this entry
-	uint8_t serial;    // different from that of all other entries
-	bool overrides : 1; // `own_inner` holds whatever is held below
-	bool trylock : 1;
-	bool check : 1;
-	bool passes : 1; // not all that lies below has an order to it: it must get one to what comes above
+	held_kind kind;
+	uint32_t count; // instances
+	uint32_t pins;  // the sum of the cookies
+	int64_t since;  // with RESV_LOCK_STAT: when it was taken, or when the wait for it began
 
-	bool exclusive() const { return read == lock_read::exclusive; }
+	bool exclusive() const { return kind.read == lock_read::exclusive; }
 	bool counts_instances() const { return nest && exclusive(); }
 };
+static_assert(sizeof(held) == 64 && sizeof(held_kind) == 8);
 
-/// All zero is the empty one.
-struct held_stack {
+/// What a context holds: a list in the order of taking. It is what the port keeps for the context, resv_port_held; all
+/// zero, it has not been used yet, and wants set_up().
+class held_stack {
+public:
 	static constexpr unsigned capacity = RESV_LOCKDEP_HELD;
 
-	held at[capacity];
-	uint64_t serials; // a bit for each that an entry has
-	uint16_t depth;
-	// Entries below these have been marked as held with hard, or soft, interrupts on.
-	uint16_t marked_hard;
-	uint16_t marked_soft;
-	bool busy;            // the annotator works for this context: what it calls is not annotated
-	uint32_t lost;        // acquisitions that are not in the stack, and not released yet
-	uint32_t no_blocking; // how deep in sections that may only try
-	uint32_t cookies;     // pin cookies given out
+	bool is_set_up() const { return set_up_; }
+	void set_up()
+	{
+		set_up_ = true;
+		ends_.below = ends_.above = &ends_;
+		for (held &h : slots_) {
+			h.count = 1;
+			h.below = free_;
+			free_ = &h;
+		}
+	}
 
-	static constexpr uint8_t no_limit = RESV_LD_WAIT_SLEEP;
-
-	held &top() { return at[depth - 1]; }
-	held *begin() { return at; }
-	held *end() { return at + depth; }
-	bool full() const { return depth == capacity; }
+	/// Set up; a task with interrupts on, for which the annotator does not work already, which may take any kind of lock,
+	/// and of which nothing is left to be noted.
+	bool nothing_special() const
+	{
+		uint64_t word;
+		__builtin_memcpy(&word, &irq_state_, sizeof(word));
+		return word == nothing_special_;
+	}
+	/// A set of enum resv_port_irq_state.
+	unsigned irq_state() const { return irq_state_; }
 	uintptr_t id() const { return reinterpret_cast<uintptr_t>(this); }
 
-	/// The entry that lists this lock, or nullptr; the uppermost one.
+	// ---- Entries ----
+
+	bool empty() const { return ends_.below == &ends_; }
+	bool full() const { return !free_; }
+	/// The last one taken, and the first; end() if there is none, and beyond both.
+	held *top() { return ends_.below; }
+	held *bottom() { return ends_.above; }
+	const held *end() const { return &ends_; }
+
+	/// How many entries there are of this class, or of some others.
+	unsigned count(class_id cls) const { return counts_[cls & 63]; }
+
+	/// The inner wait type that whoever holds all these may use.
+	unsigned inner() const { return RESV_LD_WAIT_SLEEP - tightness_; }
+
+	/// The entry that lists this lock, or nullptr; the uppermost one, or the lowest.
 	held *find_listed(const lockdep_map *map)
 	{
-		for (held *h = end(); h-- != at;)
+		for (held *h = top(); h != end(); h = h->below)
+			if (h->map == map && !h->counts_instances())
+				return h;
+		return nullptr;
+	}
+	held *find_lowest_listed(const lockdep_map *map)
+	{
+		for (held *h = bottom(); h != end(); h = h->above)
 			if (h->map == map && !h->counts_instances())
 				return h;
 		return nullptr;
 	}
 
-	/// The entry of this serial number, which is there.
-	held *find_serial(unsigned serial)
+	/// Entries by number, while they are used.
+	held *at(unsigned number) { return &slots_[number]; }
+	unsigned number(const held *h) const { return static_cast<unsigned>(h - slots_); }
+
+	/// Puts an entry on top: one instance, which does not nest, of a place that the caller sets. There is room.
+	held *push(const lockdep_map &map, const held_kind &kind)
 	{
-		held *h = end() - 1;
-		while (h->serial != serial)
-			h--;
+		held *h = push_plain(map, kind);
+		if (kind.restricts() && (kind.overrides || tightness(kind) > tightness_))
+			tightness_ = static_cast<uint8_t>(tightness(kind));
 		return h;
 	}
-
-	class_bloom bloom() const { return depth != 0 ? at[depth - 1].bloom : 0; }
-	unsigned inner() const { return depth != 0 ? at[depth - 1].inner : no_limit; }
-
-	void push(const held &h)
+	/// The same for one that does not restrict what may be taken.
+	held *push_plain(const lockdep_map &map, const held_kind &kind)
 	{
-		at[depth] = h;
-		at[depth].serial = static_cast<uint8_t>(__builtin_ctzll(~serials));
-		serials |= uint64_t{1} << at[depth].serial;
-		settle(depth++);
+		held *h = free_; // free entries are one instance, and do not nest
+
+		held *under = ends_.below;
+		free_ = h->below;
+		h->below = under;
+		h->above = &ends_;
+		under->above = h;
+		ends_.below = h;
+		h->map = &map;
+		h->kind = kind;
+		counts_[kind.cls & 63]++;
+		return h;
 	}
 
 	void remove(held *h)
 	{
-		auto index = static_cast<unsigned>(h - at);
-		serials &= ~(uint64_t{1} << h->serial);
-		depth--;
-		if (index < marked_hard)
-			marked_hard--;
-		if (index < marked_soft)
-			marked_soft--;
-		if (index == depth)
-			return;
-		__builtin_memmove(h, h + 1, (depth - index) * sizeof(held));
-		for (; index < depth; index++)
-			settle(index);
+		remove_plain(h);
+		h->nest = nullptr;
+		h->count = 1;
+		h->pins = 0;
+		if (h->kind.restricts())
+			sum_up();
+	}
+	void remove_plain(held *h)
+	{
+		held *under = h->below;
+		held *over = h->above;
+		under->above = over;
+		over->below = under;
+		h->below = free_;
+		free_ = h;
+		counts_[h->kind.cls & 63]--;
 	}
 
-	/// Sums up what lies below.
-	void settle(unsigned index)
+	/// The entry becomes one of another kind.
+	void change(held *h, const held_kind &kind)
 	{
-		held &h = at[index];
-		h.bloom = bloom_of(h.cls);
-		h.inner = no_limit;
-		if (index != 0) {
-			h.bloom |= at[index - 1].bloom;
-			h.inner = at[index - 1].inner;
-		}
-		if (h.own_inner != RESV_LD_WAIT_INV && (h.overrides || h.own_inner < h.inner))
-			h.inner = h.own_inner;
+		counts_[h->kind.cls & 63]--;
+		h->kind = kind;
+		counts_[kind.cls & 63]++;
+		sum_up();
 	}
+
+	/// For a time, the top is not what it was: entries are checked once more as if nothing above them were held.
+	void pretend_top(held *h) { ends_.below = h; }
+
+	void clear()
+	{
+		while (!empty())
+			remove(top());
+		unusual = 0;
+		tightness_ = 0;
+		has_unmarked = false;
+	}
+
+private:
+	// How much less than everything the holder may do.
+	static unsigned tightness(const held_kind &kind)
+	{
+		return kind.inner == RESV_LD_WAIT_INV ? 0u
+						      : static_cast<unsigned>(RESV_LD_WAIT_SLEEP - kind.inner);
+	}
+	[[gnu::noinline]] void sum_up()
+	{
+		tightness_ = 0;
+		for (held *h = bottom(); h != end(); h = h->above)
+			if (h->kind.restricts() && (h->kind.overrides || tightness(h->kind) > tightness_))
+				tightness_ = static_cast<uint8_t>(tightness(h->kind));
+	}
+
+	// One word: see nothing_special().
+	unsigned irq_state_; // the port's
+	uint8_t tightness_;
+public:
+	bool has_unmarked; // some entry may be unmarked
+	bool busy;         // the annotator works for this context: what it calls is not annotated
+private:
+	bool set_up_;
+	static constexpr uint64_t nothing_special_ =
+		__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? uint64_t{1} << 56 : 1;
+
+public:
+	uint32_t unusual;     // entries that nest in others, or have a subclass
+	uint32_t no_blocking; // how deep in sections that may only try
+	uint32_t lost;        // acquisitions that are not in the stack, and not released yet
+	uint32_t cookies;     // pin cookies given out
+	uintptr_t caller;     // where the library was called from, if it knows
+private:
+	held *free_;         // through `below`
+	uint8_t counts_[64]; // entries by the low bits of their class
+	held ends_;          // its `below` is the top, its `above` the bottom
+	held slots_[capacity];
 };
 
-static_assert(held_stack::capacity <= 64, "an entry's serial is a bit of a word");
-static_assert(sizeof(held_stack) <= RESV_PORT_HELD_BYTES, "RESV_LOCKDEP_HELD is too large");
+static_assert(sizeof(held_stack) <= sizeof(resv_port_held), "RESV_LOCKDEP_HELD is too large");
+static_assert(alignof(held_stack) <= RESV_PORT_HELD_ALIGN);
 
 } // namespace resv::lockdep
 

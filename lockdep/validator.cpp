@@ -12,17 +12,17 @@
 // recursive reader, whom only writers stop; and those of which an order was exempted or refused.
 //
 // What is known is found without a lock and without a shared write.
-#include "annotator.hpp"
+#include <resv/config.h>
 
 #if RESV_PROVE_LOCKING
+
+#include "annotator.hpp"
 
 namespace resv::lockdep {
 
 namespace {
 
 constinit dependency_memory memory{};
-
-constexpr unsigned handler_bits = RESV_IN_HARDIRQ | RESV_IN_SOFTIRQ;
 
 constexpr uint32_t usage_in_irq(unsigned irq_state, lock_read read)
 {
@@ -51,49 +51,36 @@ void note_usage(const attempt &a, uint32_t bits, const order_pair &o)
 void mark_in_irq(const attempt &a)
 {
 	bool recursive = a.read == lock_read::recursive;
-	if (a.irq_state & RESV_IN_HARDIRQ)
+	if (a.stack.irq_state() & RESV_IN_HARDIRQ)
 		note_usage(a, usage_in_irq(RESV_IN_HARDIRQ, a.read), {hardirq_class, a.cls, true, recursive});
-	if (a.irq_state & RESV_IN_SOFTIRQ)
+	if (a.stack.irq_state() & RESV_IN_SOFTIRQ)
 		note_usage(a, usage_in_irq(RESV_IN_SOFTIRQ, a.read), {softirq_class, a.cls, true, recursive});
-}
-
-// The entries from `from` on are held with interrupts on.
-void mark_interruptible(held_stack &stack, unsigned from, class_id irq, unsigned irq_state)
-{
-	for (held *h = stack.at + from; h != stack.end(); h++) {
-		uint32_t bit = h->exclusive() ? on_exclusive : on_shared;
-		if (irq == softirq_class)
-			bit <<= soft;
-		if (h->check && !(classes[h->cls].usage.load(order::relaxed) & bit)) {
-			attempt a{stack, h->map, h->where, h->cls, h->read, irq_state};
-			note_usage(a, bit, {h->cls, irq, h->exclusive(), false});
-		}
-	}
 }
 
 } // namespace
 
-// Without a hook where interrupts are switched, this is looked at whenever a lock is taken or released.
-void sample_irqs(held_stack &stack, unsigned irq_state)
+void note_unmarked(held_stack &stack, held &h)
 {
-	if (!(irq_state & RESV_HARDIRQS_ON))
-		return;
-	if (stack.marked_hard < stack.depth) {
-		mark_interruptible(stack, stack.marked_hard, hardirq_class, irq_state);
-		stack.marked_hard = stack.depth;
-	}
-	if (irq_state & RESV_SOFTIRQS_ON && stack.marked_soft < stack.depth) {
-		mark_interruptible(stack, stack.marked_soft, softirq_class, irq_state);
-		stack.marked_soft = stack.depth;
-	}
+	uint32_t on = h.exclusive() ? on_exclusive : on_shared;
+	on |= on << soft;
+	h.kind.unmarked = h.kind.check && (classes[h.kind.cls].usage.load(order::relaxed) & on) != on;
+	stack.has_unmarked |= h.kind.unmarked;
 }
 
-namespace {
-
-void lose_edge()
+[[gnu::cold]] void mark_interruptible(held_stack &stack)
 {
-	the.lost_edges++;
-	say_limit(limit::lock_orders);
+	bool soft_on = !(stack.irq_state() & RESV_SOFTIRQS_OFF);
+	for (unsigned level = 0; level < (soft_on ? 2 : 1); level++)
+		for (held *h = stack.bottom(); h != stack.end(); h = h->above) {
+			uint32_t bit = h->exclusive() ? on_exclusive : on_shared;
+			bit <<= level * soft;
+			if (!h->kind.unmarked || classes[h->kind.cls].usage.load(order::relaxed) & bit)
+				continue;
+			attempt a{stack, h->map, h->where, h->kind.cls, h->kind.read};
+			note_usage(a, bit,
+				   {h->kind.cls, level == 0 ? hardirq_class : softirq_class, h->exclusive(), false});
+		}
+	stack.has_unmarked = !soft_on;
 }
 
 bool closes_cycle(const order_pair &o)
@@ -103,6 +90,14 @@ bool closes_cycle(const order_pair &o)
 		if (orders.would_cycle(tails[i], o.head()))
 			return true;
 	return false;
+}
+
+namespace {
+
+void lose_edge()
+{
+	the.lost_edges++;
+	say_limit(limit::lock_orders);
 }
 
 // The order has been reported: from now on it is known, but leads nowhere.
@@ -120,11 +115,13 @@ void refuse_order(const order_pair &o)
 // real lock, or recursive, which has been reported.
 bool check_recursion(const attempt &a, const held *nest)
 {
-	for (const held *h = a.stack.end(); h-- != a.stack.at;) {
-		if (h->cls != a.cls || (a.read == lock_read::recursive && !h->exclusive()))
+	bool nests = nest; // in something that lies below
+	for (const held *h = a.stack.top(); h != a.stack.end(); h = h->below) {
+		nests &= h != nest;
+		if (h->kind.cls != a.cls || (a.read == lock_read::recursive && !h->exclusive()))
 			continue;
-		if (nest && nest < h) {
-			if (nest->exclusive() && classes[nest->cls].type != RESV_LD_LOCK_CONTEXT)
+		if (nests) {
+			if (nest->exclusive() && classes[nest->kind.cls].type != RESV_LD_LOCK_CONTEXT)
 				return false;
 			continue;
 		}
@@ -144,7 +141,7 @@ bool check_recursion(const attempt &a, const held *nest)
 }
 
 // The order is new, or was refused before. True if it is there then. `quiet`: not worth a report.
-bool settle_order(const attempt &a, const order_pair &o, bool quiet)
+[[gnu::cold]] bool settle_order(const attempt &a, const order_pair &o, bool quiet)
 {
 	working now(a.stack);
 	if (is_known(o))
@@ -154,6 +151,12 @@ bool settle_order(const attempt &a, const order_pair &o, bool quiet)
 	return add_order(a, o);
 }
 
+[[gnu::cold]] void refuse_wait_type(const attempt &a, unsigned limit)
+{
+	working now(a.stack);
+	findings::wait_context(a, limit);
+}
+
 } // namespace
 
 bool validate(const attempt &a, const held *nest)
@@ -161,40 +164,41 @@ bool validate(const attempt &a, const held *nest)
 	const lock_class &cls = classes[a.cls];
 	uint32_t usage = cls.usage.load(order::relaxed);
 
-	if (a.irq_state & handler_bits) {
-		uint32_t in_irq = usage_in_irq(a.irq_state, a.read);
+	unsigned irq_state = a.stack.irq_state();
+	if (irq_state & (RESV_IN_HARDIRQ | RESV_IN_SOFTIRQ)) [[unlikely]] {
+		uint32_t in_irq = usage_in_irq(irq_state, a.read);
 		if ((usage & in_irq) != in_irq)
 			mark_in_irq(a);
 	}
-	if (cls.inner != RESV_LD_WAIT_INV) {
-		unsigned outer = cls.outer != RESV_LD_WAIT_INV ? cls.outer : cls.inner;
-		unsigned limit = context_limit(a.irq_state);
+	if (cls.kind.inner != RESV_LD_WAIT_INV) {
+		unsigned outer = cls.outer != RESV_LD_WAIT_INV ? cls.outer : cls.kind.inner;
+		unsigned limit = context_limit(irq_state);
 		if (a.stack.inner() < limit)
 			limit = a.stack.inner();
-		if (outer > limit) [[unlikely]] {
-			working now(a.stack);
-			findings::wait_context(a, limit);
-		}
+		if (outer > limit) [[unlikely]]
+			refuse_wait_type(a, limit);
 	}
-	if (a.stack.bloom() & bloom_of(a.cls) && !check_recursion(a, nest))
+	if (a.stack.count(a.cls) != 0 && !check_recursion(a, nest))
 		return false;
 
 	// Below an entry that ends the walk, but whose own order was refused, the walk goes on: nothing leads there. A circle
 	// that closes from below is the one that was reported; not refused, it is reported if it ever is the first.
 	bool complete = true;
 	bool quiet = false;
-	for (const held *h = a.stack.end(); h-- != a.stack.at;) {
+	for (const held *h = a.stack.top(); h != a.stack.end(); h = h->below) {
 		bool accepted = true;
-		if (h->check && h->cls != a.cls) {
-			order_pair o{h->cls, a.cls, h->exclusive(), a.read == lock_read::recursive};
+		if (h->kind.check && h->kind.cls != a.cls) {
+			order_pair o{h->kind.cls, a.cls, h->exclusive(), a.read == lock_read::recursive};
 			if (!is_known(o) || usage & order_refused || !complete) [[unlikely]]
 				accepted = settle_order(a, o, quiet);
+		} else if (h->kind.check && h->exclusive() && a.read != lock_read::exclusive) {
+			accepted = false; // what this one leads to, it leads to as a shared holder only
 		}
 		complete &= accepted;
-		if (!h->passes) {
+		if (!h->kind.passes) {
 			if (accepted)
 				break;
-			quiet = true;
+			quiet = h->kind.cls != a.cls;
 		}
 	}
 	return complete;
@@ -213,21 +217,39 @@ const held *nest_of(const attempt &a, const lockdep_map *nest)
 	return h;
 }
 
-// Can the lock count as one more of the top entry?
-bool merges(const held_stack &stack, const held &h)
+[[gnu::cold]] void lose_held(held_stack &stack)
 {
-	if (stack.depth == 0 || !h.counts_instances())
-		return false;
-	const held &top = stack.at[stack.depth - 1];
-	return top.counts_instances() && top.cls == h.cls && top.nest == h.nest && top.check == h.check;
+	the.lost_held.fetch_add(1, order::relaxed);
+	stack.lost++;
+	say_limit(limit::held_locks);
 }
 
-void lose(held_stack &stack, limit l)
+// A lock is released that is not there. It may be one that was lost.
+[[gnu::cold]] void refuse_release(held_stack &stack, lockdep_map &map, uintptr_t where)
 {
-	atomic<unsigned long> &lost = l == limit::held_locks ? the.lost_held : the.lost_classes;
-	lost.fetch_add(1, order::relaxed);
-	stack.lost++;
-	say_limit(l);
+	if (stack.lost != 0) {
+		stack.lost--;
+		return;
+	}
+	attempt a{stack, &map, where, class_of(stack, map, 0, where)};
+	working now(stack);
+	findings::not_held(a);
+}
+
+[[gnu::cold]] void refuse_pinned(const attempt &a)
+{
+	working now(a.stack);
+	findings::pinned(a, "releases a pinned lock");
+}
+
+// Does any of the entries above nest in the lock?
+void check_nested(const attempt &a, const held *h)
+{
+	while ((h = h->above) != a.stack.end())
+		if (h->nest == a.map) [[unlikely]] {
+			working now(a.stack);
+			return findings::nest_released(a, *h);
+		}
 }
 
 } // namespace
@@ -237,29 +259,28 @@ constinit graph orders(memory);
 constinit trace_store traces;
 constinit annotator the;
 
-class_id class_of(held_stack &stack, lockdep_map &map, unsigned subclass, uintptr_t where)
+[[gnu::cold]] class_id look_up_class(held_stack &stack, lockdep_map &map, unsigned subclass, uintptr_t where)
 {
-	const char *key = map_access::key(map, subclass);
-	class_id cls = map_access::cached(map, subclass);
-	// The number may be older than the class: see resv_lockdep_unregister().
-	if (cls != 0 && classes[cls].key.load(order::relaxed) == key) [[likely]]
-		return cls;
-
-	if (map_access::subclass(map, subclass) >= sizeof(lock_class_key) || !map_access::key(map, 0))
+	if (!map_access::key(map, 0) || map_access::subclass(map, subclass) >= sizeof(lock_class_key))
 		[[unlikely]] {
 		working now(stack);
 		findings::bad_key({stack, &map, where, 0}, map_access::subclass(map, subclass));
 		return 0;
 	}
-	cls = classes.find(key);
+	uintptr_t key = map_access::key(map, subclass);
+	class_id cls = classes.find(key);
 	if (cls == 0) {
 		working now(stack);
 		cls = classes.find(key);
 		if (cls == 0)
 			cls = classes.add(map, subclass);
 	}
-	if (cls != 0)
+	if (cls != 0) {
 		map_access::cache(map, subclass, cls);
+	} else {
+		the.lost_classes.fetch_add(1, order::relaxed);
+		say_limit(limit::lock_classes);
+	}
 	return cls;
 }
 
@@ -313,120 +334,159 @@ bool add_order(const attempt &a, const order_pair &o)
 
 held *find_held(held_stack &stack, const lockdep_map &map)
 {
-	if (map_access::counted_in(map, stack))
-		return stack.find_serial(map_access::counted_by(map));
-	return stack.find_listed(&map);
+	return map_access::counted_in(map, stack) ? stack.at(map_access::counted_by(map)) : stack.find_listed(&map);
 }
 
 // The lowest entry of the lock: what lies above nests in it.
 const held *find_nest(held_stack &stack, const lockdep_map &map)
 {
-	if (map_access::counted_in(map, stack))
-		return find_held(stack, map);
-	for (const held &h : stack)
-		if (h.map == &map && !h.counts_instances())
-			return &h;
-	return nullptr;
+	return map_access::counted_in(map, stack) ? stack.at(map_access::counted_by(map))
+						  : stack.find_lowest_listed(&map);
 }
 
-void acquire(lockdep_map &map, const acquisition &how, uintptr_t where)
+namespace {
+
+// The top entry counts one more, if it can.
+bool merge(held_stack &stack, lockdep_map &map, class_id cls, const lockdep_map *nest, bool passes)
 {
-	unsigned irq_state;
-	held_stack *stack = current_stack(irq_state);
+	held *top = stack.top();
+	if (!top->counts_instances() || top->kind.cls != cls || top->nest != nest)
+		return false;
+	top->count++;
+	top->kind.passes &= passes; // nothing lies between: what leads to one leads to the others
+	map_access::count_in(map, stack, stack.number(top));
+	return true;
+}
+
+[[gnu::noinline]] void acquire_slowly(lockdep_map &map, acquisition how, uintptr_t where)
+{
+	held_stack *const stack = current_stack();
 	if (!stack) [[unlikely]]
 		return;
-	class_id cls = class_of(*stack, map, how.subclass, where);
-	if (cls == 0) [[unlikely]]
-		return lose(*stack, limit::lock_classes);
-
-	attempt a{*stack, &map, where, cls, how.read, irq_state};
-	const held *nest = how.nest && how.check ? nest_of(a, how.nest) : nullptr;
-	bool complete = how.check && !how.trylock && validate(a, nest);
-	const lock_class &c = classes[cls];
-	held h = {
-		.map = &map,
-		.nest = nest ? how.nest : nullptr,
-		.where = where,
-		.since = config::lock_stat ? resv_port_clock() : 0,
-		.bloom = 0,
-		.count = 1,
-		.pins = 0,
-		.cls = cls,
-		.read = how.read,
-		.own_inner = c.inner,
-		.inner = 0,
-		.serial = 0,
-		.overrides = c.type == RESV_LD_LOCK_WAIT_OVERRIDE,
-		.trylock = how.trylock,
-		.check = how.check,
-		.passes = !complete || how.read == lock_read::recursive,
-	};
-	if (merges(*stack, h)) {
-		stack->top().count++;
-		stack->top().passes &= h.passes; // nothing lies between: what leads to one leads to the others
-	} else if (stack->full()) [[unlikely]] {
-		return lose(*stack, limit::held_locks);
-	} else {
-		stack->push(h);
-	}
-	if (h.counts_instances())
-		map_access::count_in(map, *stack, stack->top().serial);
-	classes[cls].times.taken();
-	sample_irqs(*stack, irq_state);
-}
-
-void sync(lockdep_map &map, const acquisition &how, uintptr_t where)
-{
-	unsigned irq_state;
-	held_stack *stack = current_stack(irq_state);
-	if (!stack || !how.check) [[unlikely]]
-		return;
-	class_id cls = class_of(*stack, map, how.subclass, where);
+	where = place_of(*stack, where);
+	const class_id cls = class_of(*stack, map, how.subclass, where);
 	if (cls == 0) [[unlikely]] {
-		the.lost_classes.fetch_add(1, order::relaxed);
-		return say_limit(limit::lock_classes);
+		stack->lost++;
+		return;
 	}
-	attempt a{*stack, &map, where, cls, how.read, irq_state, true};
-	validate(a, how.nest ? nest_of(a, how.nest) : nullptr);
+	lock_class &c = classes[cls];
+	c.times.taken();
+
+	attempt a{*stack, &map, where, cls, how.read};
+	const held *outer = how.nest && how.check ? nest_of(a, how.nest) : nullptr;
+	const lockdep_map *nest = outer ? how.nest : nullptr;
+	held_kind kind = c.kind;
+	kind.read = how.read;
+	kind.trylock = how.trylock;
+	kind.check = how.check;
+	kind.passes = !how.check || how.trylock || !validate(a, outer) || how.read == lock_read::recursive;
+
+	if (nest && how.read == lock_read::exclusive && merge(*stack, map, cls, nest, kind.passes))
+		return sample_irqs(*stack);
+	if (stack->full()) [[unlikely]]
+		return lose_held(*stack);
+	held *h = stack->push(map, kind);
+	h->nest = nest;
+	h->where = where;
+	h->since = config::lock_stat ? resv_port_clock() : 0;
+	h->kind.subclass = map_access::subclass(map, how.subclass) != 0;
+	h->kind.plain &= !nest && !h->kind.subclass;
+	stack->unusual += nest || h->kind.subclass;
+	if (h->counts_instances())
+		map_access::count_in(map, *stack, stack->number(h));
+	note_unmarked(*stack, *h);
+	sample_irqs(*stack);
 }
 
-void release(lockdep_map &map, uintptr_t where)
+// The usual case of an exclusive lock that is checked: its class was used like this before, by a task in no special state,
+// and nothing is held, or the order from the top entry is known, and ends the walk. False: nothing has been done.
+[[gnu::always_inline]] inline bool acquire_quickly(lockdep_map &map, uintptr_t where)
 {
-	unsigned irq_state;
-	held_stack *stack = current_stack(irq_state);
+	held_stack *const stack = any_stack();
+	if (config::lock_stat || !stack || !stack->nothing_special() || stack->full()) [[unlikely]]
+		return false;
+	const class_id cls = map_access::cached(map, 0);
+	const lock_class &c = classes[cls];
+	if (c.key.load(order::relaxed) != map_access::key(map, 0) ||
+	    (c.usage.load(order::relaxed) & noted_mask) != all_noted || stack->count(cls) != 0) [[unlikely]]
+		return false;
+	if (const held *top = stack->top(); top != stack->end()) {
+		auto tail = static_cast<node>(2 * top->kind.cls + top->exclusive());
+		if (top->kind.passes || !orders.seen_at_once(tail, static_cast<node>(2 * cls))) [[unlikely]]
+			return false;
+	}
+	stack->push_plain(map, c.kind)->where = where;
+	return true;
+}
+
+[[gnu::noinline]] void release_slowly(lockdep_map &map, uintptr_t where)
+{
+	held_stack *const stack = current_stack();
 	if (!stack) [[unlikely]]
 		return;
-	sample_irqs(*stack, irq_state);
+	sample_irqs(*stack);
 	held *h = find_held(*stack, map);
-	if (!h) [[unlikely]] {
-		if (stack->lost != 0) { // it may be one of these
-			stack->lost--;
-			return;
-		}
-		attempt a{*stack, &map, where, class_of(*stack, map, 0, where)};
-		working now(*stack);
-		return findings::not_held(a);
-	}
-	attempt a{*stack, &map, where, h->cls};
-	if (h + 1 != stack->end() && find_nest(*stack, map) == h)
-		for (held *inner = h + 1; inner != stack->end(); inner++)
-			if (inner->nest == &map) [[unlikely]] {
-				working now(*stack);
-				findings::nest_released(a, *inner);
-				break;
-			}
+	if (!h) [[unlikely]]
+		return refuse_release(*stack, map, place_of(*stack, where));
+	if (stack->unusual != 0 && find_nest(*stack, map) == h)
+		check_nested({*stack, &map, place_of(*stack, where), h->kind.cls}, h);
 	if (h->counts_instances()) {
 		map_access::count_nowhere(map);
 		if (--h->count != 0)
 			return;
 	}
-	if (h->pins != 0) [[unlikely]] {
-		working now(*stack);
-		findings::pinned(a, "releases a pinned lock");
-	}
+	if (h->pins != 0) [[unlikely]]
+		refuse_pinned({*stack, &map, place_of(*stack, where), h->kind.cls});
 	if constexpr (config::lock_stat)
-		classes[h->cls].times.was_held(resv_port_clock() - h->since);
+		classes[h->kind.cls].times.was_held(resv_port_clock() - h->since);
+	stack->unusual -= h->nest || h->kind.subclass;
 	stack->remove(h);
+}
+
+// The last or the first of what is held, if that is a plain one, by a task in no special state. Most locks are released in
+// the order of taking, or in the opposite one.
+[[gnu::always_inline]] inline bool release_quickly(const lockdep_map &map)
+{
+	held_stack *const stack = any_stack();
+	if (config::lock_stat || !stack || !stack->nothing_special()) [[unlikely]]
+		return false;
+	held *h = stack->top();
+	if (h->map != &map) {
+		h = stack->bottom();
+		if (h->map != &map || stack->unusual != 0 || stack->count(h->kind.cls) != 1)
+			return false;
+	}
+	if (!h->kind.plain) [[unlikely]]
+		return false;
+	stack->remove_plain(h);
+	return true;
+}
+
+} // namespace
+
+void acquire(lockdep_map &map, acquisition how, uintptr_t where)
+{
+	if (!how.is_usual() || !acquire_quickly(map, where))
+		acquire_slowly(map, how, where);
+}
+
+void release(lockdep_map &map, uintptr_t where)
+{
+	if (!release_quickly(map))
+		release_slowly(map, where);
+}
+
+void sync(lockdep_map &map, acquisition how, uintptr_t where)
+{
+	held_stack *stack = current_stack();
+	if (!stack || !how.check) [[unlikely]]
+		return;
+	where = place_of(*stack, where);
+	class_id cls = class_of(*stack, map, how.subclass, where);
+	if (cls == 0) [[unlikely]]
+		return;
+	attempt a{*stack, &map, where, cls, how.read, true};
+	validate(a, how.nest ? nest_of(a, how.nest) : nullptr);
 }
 
 void may_block(lockdep_map &map, uintptr_t where)
@@ -434,11 +494,70 @@ void may_block(lockdep_map &map, uintptr_t where)
 	held_stack *stack = current_stack();
 	if (!stack || stack->no_blocking == 0) [[likely]]
 		return;
+	where = place_of(*stack, where);
 	attempt a{*stack, &map, where, class_of(*stack, map, 0, where)};
 	working now(*stack);
 	findings::blocking(a);
 }
 
+caller::caller(uintptr_t where) : stack_(nullptr)
+{
+	held_stack *stack = current_stack();
+	if (!stack || stack->caller != 0)
+		return;
+	stack->caller = where;
+	stack_ = stack;
+}
+
+caller::~caller()
+{
+	if (stack_)
+		static_cast<held_stack *>(stack_)->caller = 0;
+}
+
 } // namespace resv::lockdep
+
+// The same for C. Here, and not with the rest of the C functions, so that the usual case is one call.
+
+using namespace resv;
+
+extern "C" {
+
+void resv_lockdep_acquire(resv_lockdep_map *c_map, unsigned subclass, int trylock, int read, int check,
+			  resv_lockdep_map *nest_lock, unsigned long ip)
+{
+	lockdep_map &map = lockdep::of(c_map);
+	if ((reinterpret_cast<uintptr_t>(nest_lock) | subclass | static_cast<unsigned>(trylock | read | (check ^ 1))) ==
+		    0 &&
+	    lockdep::acquire_quickly(map, ip)) [[likely]]
+		return;
+	lockdep::acquire_slowly(map,
+				{.subclass = subclass,
+				 .trylock = trylock != 0,
+				 .read = static_cast<lock_read>(read),
+				 .check = check != 0,
+				 .nest = nest_lock ? &lockdep::of(nest_lock) : nullptr},
+				ip);
+}
+
+void resv_lockdep_release(resv_lockdep_map *map, unsigned long ip)
+{
+	if (!lockdep::release_quickly(lockdep::of(map)))
+		lockdep::release_slowly(lockdep::of(map), ip);
+}
+
+void resv_lockdep_sync(resv_lockdep_map *map, unsigned subclass, int read, int check, resv_lockdep_map *nest_lock,
+		       unsigned long ip)
+{
+	lockdep::sync(lockdep::of(map),
+		      {.subclass = subclass,
+		       .trylock = false,
+		       .read = static_cast<lock_read>(read),
+		       .check = check != 0,
+		       .nest = nest_lock ? &lockdep::of(nest_lock) : nullptr},
+		      ip);
+}
+
+} // extern "C"
 
 #endif

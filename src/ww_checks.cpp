@@ -274,6 +274,8 @@ int ww_checks::wait_for_unlock(ww_mutex &lock, ww_acquire_ctx *ctx, const wait_r
 	}
 	if (ctx && ctx->holds_any())
 		ww_rules::say(RESV_REPORT_WAIT_WHILE_HOLDING, lock, ctx);
+	else if (ctx && ctx->debug_.contending && ctx->debug_.contending != &lock)
+		ww_rules::say(RESV_REPORT_WRONG_LOCK, lock, ctx);
 	else // no nesting under the context: whatever is held is held while it waits
 		ww_rules::annotate_wait(lock, nullptr, here());
 	return lock.wait_contended(ctx, request);

@@ -408,54 +408,49 @@ TEST(port_host_running, parked_on_another_cpu)
 
 // ---- Interrupts ------------------------------------------------------------------------------------------------
 
-constexpr unsigned both_on = RESV_HARDIRQS_ON | RESV_SOFTIRQS_ON;
+constexpr unsigned both_off = RESV_HARDIRQS_OFF | RESV_SOFTIRQS_OFF;
 
 unsigned irq_state()
 {
-	unsigned state;
-
-	EXPECT_NE(resv_port_held_locks(&state), nullptr);
-	return state;
+	return resv_port_held_locks()->irq_state;
 }
 
-unsigned char *held_locks()
+unsigned *held_locks()
 {
-	unsigned state;
-
-	return static_cast<unsigned char *>(resv_port_held_locks(&state));
+	return resv_port_held_locks()->opaque;
 }
 
-bool is_zero(const unsigned char *held)
+bool is_zero(const unsigned *held)
 {
-	return std::all_of(held, held + RESV_PORT_HELD_BYTES, [](unsigned char byte) { return byte == 0; });
+	return std::all_of(held, held + std::size(resv_port_held{}.opaque), [](unsigned word) { return word == 0; });
 }
 
 TEST(port_host_irq, handlers_run_with_their_interrupts_off)
 {
-	EXPECT_EQ(irq_state(), both_on);
+	EXPECT_EQ(irq_state(), 0u);
 	resv_host_irq_enter(RESV_HOST_HARDIRQ);
-	EXPECT_EQ(irq_state(), RESV_IN_HARDIRQ);
+	EXPECT_EQ(irq_state(), RESV_IN_HARDIRQ | both_off);
 	resv_host_irq_exit();
 	resv_host_irq_enter(RESV_HOST_HARDIRQ_THREADED);
-	EXPECT_EQ(irq_state(), RESV_IN_HARDIRQ | RESV_IRQ_THREADED);
+	EXPECT_EQ(irq_state(), RESV_IN_HARDIRQ | RESV_IRQ_THREADED | both_off);
 	resv_host_irq_exit();
 	resv_host_irq_enter(RESV_HOST_SOFTIRQ);
-	EXPECT_EQ(irq_state(), RESV_IN_SOFTIRQ | RESV_HARDIRQS_ON);
+	EXPECT_EQ(irq_state(), unsigned{RESV_IN_SOFTIRQ | RESV_SOFTIRQS_OFF});
 	resv_host_irq_enter(RESV_HOST_HARDIRQ);
-	EXPECT_EQ(irq_state(), RESV_IN_HARDIRQ);
+	EXPECT_EQ(irq_state(), RESV_IN_HARDIRQ | both_off);
 	resv_host_irq_exit();
-	EXPECT_EQ(irq_state(), RESV_IN_SOFTIRQ | RESV_HARDIRQS_ON);
+	EXPECT_EQ(irq_state(), unsigned{RESV_IN_SOFTIRQ | RESV_SOFTIRQS_OFF});
 	resv_host_irq_exit();
-	EXPECT_EQ(irq_state(), both_on);
+	EXPECT_EQ(irq_state(), 0u);
 }
 
 TEST(port_host_irq, softirq_with_interrupts_off)
 {
 	EXPECT_TRUE(resv_host_hardirqs(false));
 	resv_host_irq_enter(RESV_HOST_SOFTIRQ);
-	EXPECT_EQ(irq_state(), RESV_IN_SOFTIRQ);
+	EXPECT_EQ(irq_state(), RESV_IN_SOFTIRQ | both_off);
 	resv_host_irq_exit();
-	EXPECT_EQ(irq_state(), RESV_SOFTIRQS_ON);
+	EXPECT_EQ(irq_state(), unsigned{RESV_HARDIRQS_OFF});
 	EXPECT_FALSE(resv_host_hardirqs(true));
 }
 
@@ -463,14 +458,14 @@ TEST(port_host_irq, turned_on_and_off)
 {
 	EXPECT_TRUE(resv_host_softirqs(false));
 	EXPECT_FALSE(resv_host_softirqs(false));
-	EXPECT_EQ(irq_state(), RESV_HARDIRQS_ON);
+	EXPECT_EQ(irq_state(), unsigned{RESV_SOFTIRQS_OFF});
 	EXPECT_TRUE(resv_host_hardirqs(false));
-	EXPECT_EQ(irq_state(), 0u);
+	EXPECT_EQ(irq_state(), both_off);
 	EXPECT_FALSE(resv_host_softirqs(true));
 	EXPECT_TRUE(resv_host_softirqs(true));
-	EXPECT_EQ(irq_state(), RESV_SOFTIRQS_ON);
+	EXPECT_EQ(irq_state(), unsigned{RESV_HARDIRQS_OFF});
 	EXPECT_FALSE(resv_host_hardirqs(true));
-	EXPECT_EQ(irq_state(), both_on);
+	EXPECT_EQ(irq_state(), 0u);
 }
 
 TEST(port_host_irq, what_a_handler_turns_on_ends_with_it)
@@ -479,9 +474,9 @@ TEST(port_host_irq, what_a_handler_turns_on_ends_with_it)
 	resv_host_irq_enter(RESV_HOST_HARDIRQ);
 	EXPECT_FALSE(resv_host_hardirqs(true));
 	EXPECT_FALSE(resv_host_softirqs(true));
-	EXPECT_EQ(irq_state(), RESV_IN_HARDIRQ | both_on);
+	EXPECT_EQ(irq_state(), unsigned{RESV_IN_HARDIRQ});
 	resv_host_irq_exit();
-	EXPECT_EQ(irq_state(), RESV_HARDIRQS_ON);
+	EXPECT_EQ(irq_state(), unsigned{RESV_SOFTIRQS_OFF});
 	EXPECT_FALSE(resv_host_softirqs(true));
 }
 
@@ -492,32 +487,32 @@ TEST(port_host_irq, belong_to_one_thread)
 	resv_host_irq_enter(RESV_HOST_HARDIRQ);
 	std::thread([&] { other = irq_state(); }).join();
 	resv_host_irq_exit();
-	EXPECT_EQ(other, both_on);
+	EXPECT_EQ(other, 0u);
 }
 
 TEST(port_host_irq, each_level_has_storage_of_its_own)
 {
-	std::vector<unsigned char *> all = {held_locks()};
+	std::vector<resv_port_held *> all = {resv_port_held_locks()};
 
 	resv_host_irq_enter(RESV_HOST_SOFTIRQ);
-	all.push_back(held_locks());
+	all.push_back(resv_port_held_locks());
 	resv_host_irq_enter(RESV_HOST_HARDIRQ);
-	all.push_back(held_locks());
+	all.push_back(resv_port_held_locks());
 	resv_host_irq_exit();
-	EXPECT_EQ(held_locks(), all[1]);
+	EXPECT_EQ(resv_port_held_locks(), all[1]);
 	resv_host_irq_exit();
-	EXPECT_EQ(held_locks(), all[0]);
+	EXPECT_EQ(resv_port_held_locks(), all[0]);
 
 	std::sort(all.begin(), all.end());
-	EXPECT_GE(all[1] - all[0], RESV_PORT_HELD_BYTES);
-	EXPECT_GE(all[2] - all[1], RESV_PORT_HELD_BYTES);
+	EXPECT_GE(all[1], all[0] + 1);
+	EXPECT_GE(all[2], all[1] + 1);
 }
 
 TEST(port_host_irq, each_handler_begins_with_nothing_held)
 {
 	for (resv_host_irq irq : {RESV_HOST_SOFTIRQ, RESV_HOST_HARDIRQ, RESV_HOST_HARDIRQ_THREADED}) {
 		resv_host_irq_enter(irq);
-		memset(held_locks(), 0xff, RESV_PORT_HELD_BYTES);
+		memset(held_locks(), 0xff, sizeof(resv_port_held{}.opaque));
 		resv_host_irq_exit();
 		resv_host_irq_enter(irq);
 		EXPECT_TRUE(is_zero(held_locks()));
@@ -533,9 +528,9 @@ TEST(port_host_irq, the_interrupted_context_keeps_what_it_holds)
 		held_locks()[0] = 2;
 		resv_host_irq_enter(RESV_HOST_HARDIRQ);
 		resv_host_irq_exit();
-		EXPECT_EQ(held_locks()[0], 2);
+		EXPECT_EQ(held_locks()[0], 2u);
 		resv_host_irq_exit();
-		EXPECT_EQ(held_locks()[0], 1);
+		EXPECT_EQ(held_locks()[0], 1u);
 	}).join();
 }
 

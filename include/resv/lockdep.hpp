@@ -45,7 +45,11 @@ public:
 	/// `name` may be null for a static lock, whose class's name cannot be read yet: see name_once().
 	constexpr explicit lockdep_map(const lock_class_key &key, const char *name = nullptr,
 				       unsigned subclass = 0, const lock_traits &traits = {})
-		: key_(&key.subclass[subclass]), name_(name), inner_(static_cast<uint8_t>(traits.inner)),
+		: lockdep_map(&key.subclass[subclass], name, subclass, traits)
+	{}
+	/// `key` is that of the subclass.
+	constexpr lockdep_map(const char *key, const char *name, unsigned subclass, const lock_traits &traits)
+		: key_(key), name_(name), inner_(static_cast<uint8_t>(traits.inner)),
 		  outer_(static_cast<uint8_t>(traits.outer)), type_(static_cast<uint8_t>(traits.type & 3)),
 		  subclass_(static_cast<uint8_t>(subclass & 7))
 	{}
@@ -83,24 +87,43 @@ struct acquisition {
 	lock_read read = lock_read::exclusive;
 	bool check = true;
 	const lockdep_map *nest = nullptr;
+
+	/// Exclusive, checked, and nothing else.
+	bool is_usual() const
+	{
+		return subclass == 0 && !trylock && read == lock_read::exclusive && check && !nest;
+	}
 };
 
 // The names that tests intercept to see what the locks tell.
 
 /// The calling task takes the lock (`trylock`: took it without waiting). Semantics: Linux lock_acquire().
 /// `where` is the address that reports name as the place. Context: any.
-void acquire(lockdep_map &map, const acquisition &how, uintptr_t where) __asm__("resv_lockdep_on_acquire");
+void acquire(lockdep_map &map, acquisition how, uintptr_t where) __asm__("resv_lockdep_on_acquire");
 
 /// The calling task drops the lock. Semantics: Linux lock_release(). Context: any.
 void release(lockdep_map &map, uintptr_t where) __asm__("resv_lockdep_on_release");
 
 /// The calling task waits for the lock's holder without taking the lock: checks and records the order of an
 /// acquisition that is dropped at once. Semantics: Linux lock_sync(). Context: any.
-void sync(lockdep_map &map, const acquisition &how, uintptr_t where) __asm__("resv_lockdep_on_sync");
+void sync(lockdep_map &map, acquisition how, uintptr_t where) __asm__("resv_lockdep_on_sync");
 
 /// The calling task is about to wait for a reservation, or might have to: reported where only trying is allowed, see
 /// resv_lockdep_no_blocking_begin(). Context: any.
 void may_block(lockdep_map &map, uintptr_t where);
+
+/// While the outermost one exists, the calling task's annotations name the place from where the library was called, and
+/// not one inside of it.
+class caller {
+public:
+	explicit caller(uintptr_t where);
+	~caller();
+	caller(const caller &) = delete;
+	caller &operator=(const caller &) = delete;
+
+private:
+	void *stack_; // the context's, if this is the outermost one
+};
 
 } // namespace lockdep
 
@@ -115,6 +138,13 @@ public:
 				       const lock_traits & = {})
 	{}
 };
+
+namespace lockdep {
+class caller {
+public:
+	constexpr explicit caller(uintptr_t) {}
+};
+} // namespace lockdep
 
 #endif
 

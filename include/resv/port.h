@@ -114,24 +114,30 @@ void resv_port_symbol(uintptr_t pc, char *buf, size_t size);
 
 /* ---- For the annotator: only with CONFIG_PROVE_LOCKING --------------------------------------------------------- */
 
-/** Bytes of held-lock storage that a port has for each task, and for each interrupt level on each CPU. */
-#define RESV_PORT_HELD_BYTES 4096
-
-/** What resv_port_held_locks() says of the caller's context. */
+/** What a context may be, beside a task with interrupts on. */
 enum resv_port_irq_state {
 	RESV_IN_HARDIRQ = 1,
 	RESV_IN_SOFTIRQ = 2,
 	RESV_IRQ_THREADED = 4,  /**< with RESV_IN_HARDIRQ: the handler is a thread on PREEMPT_RT */
-	RESV_HARDIRQS_ON = 8,   /**< interrupts may come now */
-	RESV_SOFTIRQS_ON = 16,  /**< and software interrupts after them */
+	RESV_HARDIRQS_OFF = 8,  /**< no interrupt can come now */
+	RESV_SOFTIRQS_OFF = 16, /**< no software interrupt can; where hard ones cannot, these cannot either */
 };
 
+/** What a port keeps for each task, and for each interrupt level on each CPU. */
+#define RESV_PORT_HELD_ALIGN 64
+struct resv_port_held {
+	unsigned irq_state; /**< a set of enum resv_port_irq_state, by the port */
+	unsigned opaque[1023];
+} __attribute__((aligned(RESV_PORT_HELD_ALIGN)));
+
 /**
- * The storage of the context that the caller runs in: the task's, or that of the interrupt level on this CPU. Aligned
- * as a pointer, all zero when the context begins, and nobody else's until the caller leaves the context. NULL if the
- * port has no room, and in non-maskable interrupts. `irq_state` gets a set of enum resv_port_irq_state. Context: any.
+ * What is kept for the context that the caller runs in: the task, or the interrupt level on this CPU. Its `irq_state` is
+ * right when this returns; the rest is all zero when the context begins, and nobody else's until the caller leaves the
+ * context. NULL if the port has no room, and in non-maskable interrupts. Context: any.
  */
-void *resv_port_held_locks(unsigned *irq_state);
+struct resv_port_held *resv_port_held_locks(void);
+
+/* A port that has a quicker way than a call puts it into a <resv_port/held.hpp> earlier on the include path. */
 
 /** The annotator found a bug and is configured to stop there; the report has been printed. Does not return. */
 void resv_port_panic(const char *why) __attribute__((noreturn));

@@ -3,31 +3,20 @@
 // The host port's part for the annotator: where a task keeps its held locks, and interrupts to test with. A file of its
 // own, so that programs without the annotator do not link it.
 
-#include <resv/port.h>
+#include "resv_port/held.hpp"
+
 #include <resv_port/host.h>
 
-#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 
+constinit thread_local resv_port_host_contexts resv_port_host_contexts_of_thread = {};
+
 namespace {
 
-// The contexts of a thread. A handler runs in a higher one than what it interrupts.
-enum level : unsigned { task, softirq, hardirq, levels };
+enum level : unsigned { task, softirq, hardirq };
 
-struct context {
-	unsigned state = RESV_HARDIRQS_ON | RESV_SOFTIRQS_ON; // a set of enum resv_port_irq_state
-	level current = task;
-	unsigned interrupted[levels] = {}; // for each level that is entered: the state to go back to
-};
-
-// Apart from the context, so that a new thread gets zero pages of it instead of a copy.
-struct alignas(64) held_locks {
-	std::byte bytes[RESV_PORT_HELD_BYTES];
-};
-
-__attribute__((tls_model("initial-exec"))) constinit thread_local context self;
-__attribute__((tls_model("initial-exec"))) constinit thread_local held_locks held[levels] = {};
+constexpr unsigned all_off = RESV_HARDIRQS_OFF | RESV_SOFTIRQS_OFF;
 
 [[noreturn]] void die(const char *why)
 {
@@ -35,40 +24,33 @@ __attribute__((tls_model("initial-exec"))) constinit thread_local held_locks hel
 	abort();
 }
 
-level level_of(unsigned state)
-{
-	if (state & RESV_IN_HARDIRQ)
-		return hardirq;
-	return state & RESV_IN_SOFTIRQ ? softirq : task;
-}
-
-unsigned state_of_handler(resv_host_irq irq, unsigned interrupted)
+unsigned state_of_handler(resv_host_irq irq, unsigned state)
 {
 	switch (irq) {
 	case RESV_HOST_HARDIRQ:
-		return RESV_IN_HARDIRQ;
+		return RESV_IN_HARDIRQ | all_off;
 	case RESV_HOST_HARDIRQ_THREADED:
-		return RESV_IN_HARDIRQ | RESV_IRQ_THREADED;
+		return RESV_IN_HARDIRQ | RESV_IRQ_THREADED | all_off;
 	case RESV_HOST_SOFTIRQ:
-		return RESV_IN_SOFTIRQ | (interrupted & RESV_HARDIRQS_ON);
+		return RESV_IN_SOFTIRQ | RESV_SOFTIRQS_OFF | (state & RESV_HARDIRQS_OFF);
 	}
 	die("resv: irq_enter() of an unknown kind");
 }
 
-bool turn(unsigned flag, bool on)
+bool turn(unsigned off, bool on)
 {
-	const bool was_on = self.state & flag;
+	unsigned &state = resv::port_held_locks()->irq_state;
+	const bool was_on = !(state & off);
 
-	self.state = on ? self.state | flag : self.state & ~flag;
+	state = on ? state & ~off : state | off;
 	return was_on;
 }
 
 } // namespace
 
-void *resv_port_held_locks(unsigned *irq_state)
+struct resv_port_held *resv_port_held_locks(void)
 {
-	*irq_state = self.state;
-	return &held[self.current];
+	return resv::port_held_locks();
 }
 
 void resv_port_panic(const char *)
@@ -78,31 +60,33 @@ void resv_port_panic(const char *)
 
 void resv_host_irq_enter(enum resv_host_irq irq)
 {
-	const unsigned state = state_of_handler(irq, self.state);
-	const level entered = level_of(state);
+	resv_port_host_contexts &all = resv_port_host_contexts_of_thread;
+	const level entered = irq == RESV_HOST_SOFTIRQ ? softirq : hardirq;
+	resv_port_held &held = all.held[entered];
 
-	if (entered <= self.current)
+	if (&held <= resv::port_held_locks())
 		die("resv: irq_enter() in a handler that this cannot interrupt");
-	self.interrupted[entered] = self.state;
-	self.state = state;
-	self.current = entered;
-	memset(&held[entered], 0, sizeof(held[entered]));
+	memset(&held, 0, sizeof(held));
+	held.irq_state = state_of_handler(irq, resv::port_held_locks()->irq_state);
+	all.interrupted[entered] = all.current;
+	all.current = entered * sizeof(held);
 }
 
 void resv_host_irq_exit(void)
 {
-	if (self.current == task)
+	resv_port_host_contexts &all = resv_port_host_contexts_of_thread;
+
+	if (all.current == 0)
 		die("resv: irq_exit() without irq_enter()");
-	self.state = self.interrupted[self.current];
-	self.current = level_of(self.state);
+	all.current = all.interrupted[all.current / sizeof(resv_port_held)];
 }
 
 bool resv_host_hardirqs(bool on)
 {
-	return turn(RESV_HARDIRQS_ON, on);
+	return turn(RESV_HARDIRQS_OFF, on);
 }
 
 bool resv_host_softirqs(bool on)
 {
-	return turn(RESV_SOFTIRQS_ON, on);
+	return turn(RESV_SOFTIRQS_OFF, on);
 }
