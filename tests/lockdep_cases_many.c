@@ -9,6 +9,7 @@
 #else
 #define MANY_ALONE MANY
 #endif
+#define MORE (RESV_LOCKDEP_HELD + MANY) /* than there is room for, if they do not nest */
 
 /* Reserves them all, injected -EDEADLK or not. */
 static int reserve_all(struct resv_object *objs, unsigned count, struct resv_ww_acquire_ctx *ctx)
@@ -36,9 +37,9 @@ static unsigned long lost_held(void)
 }
 
 /* With many held, a bug is found: another of the class, waited for; and X, before and after. */
-static const char *many_and_a_bug(struct resv_object *another)
+static const char *many_and_a_bug(struct resv_object *another, unsigned lost)
 {
-	CHECK(lost_held() == 0);
+	CHECK(lost_held() == lost);
 	CHECK(NO_REPORT());
 	CHECK(play("LmX UmX"));
 	CHECK(NO_REPORT());
@@ -69,7 +70,7 @@ static const char *many_in_context(void)
 		resv_init(&objs[i]);
 	resv_ww_acquire_init(&ctx, &resv_reservation_ww_class);
 	CHECK(reserve_all(objs, MANY, &ctx) == 0);
-	failure = many_and_a_bug(&objs[MANY]);
+	failure = many_and_a_bug(&objs[MANY], 0);
 	if (failure)
 		return failure;
 	for (unsigned i = 0; i < MANY; i++)
@@ -78,16 +79,16 @@ static const char *many_in_context(void)
 	return one_after_many(&objs[0]);
 }
 
-static const char *many_trylocks(struct resv_ww_acquire_ctx *ctx, unsigned count)
+static const char *many_trylocks(struct resv_ww_acquire_ctx *ctx, unsigned count, unsigned lost)
 {
-	static struct resv_object objs[MANY + 1];
+	static struct resv_object objs[MORE + 1];
 	const char *failure;
 
-	for (unsigned i = 0; i <= MANY; i++)
+	for (unsigned i = 0; i <= count; i++)
 		resv_init(&objs[i]);
 	for (unsigned i = 0; i < count; i++)
 		CHECK(resv_trylock(&objs[i], ctx));
-	failure = many_and_a_bug(&objs[MANY]);
+	failure = many_and_a_bug(&objs[count], lost);
 	if (failure)
 		return failure;
 	for (unsigned i = 0; i < count; i++)
@@ -97,7 +98,13 @@ static const char *many_trylocks(struct resv_ww_acquire_ctx *ctx, unsigned count
 
 static const char *many_trylocks_without_context(void)
 {
-	return many_trylocks(NULL, MANY_ALONE);
+	return many_trylocks(NULL, MANY_ALONE, 0);
+}
+
+/* What there is no room for is not checked; what comes after is checked against the others. */
+static const char *more_trylocks_than_there_is_room_for(void)
+{
+	return many_trylocks(NULL, MORE, MORE - RESV_LOCKDEP_HELD);
 }
 
 static const char *many_trylocks_in_context(void)
@@ -106,7 +113,7 @@ static const char *many_trylocks_in_context(void)
 	const char *failure;
 
 	resv_ww_acquire_init(&ctx, &resv_reservation_ww_class);
-	failure = many_trylocks(&ctx, MANY);
+	failure = many_trylocks(&ctx, MANY, 0);
 	resv_ww_acquire_fini(&ctx);
 	return failure;
 }
@@ -126,7 +133,7 @@ static const char *many_in_both_ways(void)
 		CHECK(resv_lock(&objs[i], &ctx) == 0);
 		CHECK(resv_trylock(&objs[i + 1], &ctx));
 	}
-	failure = many_and_a_bug(&objs[MANY]);
+	failure = many_and_a_bug(&objs[MANY], 0);
 	resv_ww_acquire_unlock_all(&ctx);
 	resv_ww_acquire_fini(&ctx);
 	return failure;
@@ -143,7 +150,7 @@ static const char *very_many(struct resv_object *objs)
 		resv_init(&objs[i]);
 	resv_ww_acquire_init(&ctx, &resv_reservation_ww_class);
 	CHECK(reserve_all(objs, VERY_MANY, &ctx) == 0);
-	failure = many_and_a_bug(&objs[VERY_MANY]);
+	failure = many_and_a_bug(&objs[VERY_MANY], 0);
 	if (failure)
 		return failure;
 	for (unsigned i = 0; i < VERY_MANY / 2; i++)
@@ -195,10 +202,13 @@ static const char *one_of_many_that_is_not_held(void)
 /* ---- The list -------------------------------------------------------------------------------------------------- */
 
 static const struct lockdep_function many_functions[] = {
-	REPORTS(many_in_context),          REPORTS(many_trylocks_without_context),
-	REPORTS(many_trylocks_in_context), REPORTS(many_in_both_ways),
-
-	REPORTS(very_many_in_context),     REPORTS(one_of_many_that_is_not_held),
+	REPORTS(many_in_context),
+	REPORTS(many_trylocks_without_context),
+	{"more_trylocks_than_there_is_room_for", more_trylocks_than_there_is_room_for, true, 1},
+	REPORTS(many_trylocks_in_context),
+	REPORTS(many_in_both_ways),
+	REPORTS(very_many_in_context),
+	REPORTS(one_of_many_that_is_not_held),
 };
 
 const struct lockdep_family lockdep_many = {"many", NULL, 0, many_functions, COUNT(many_functions)};
