@@ -30,7 +30,7 @@ explored := sim sim-debug relacy
 flavours := release $(tested) clang-prove $(explored) custom
 
 options.prove       := PROVE_LOCKING
-options.asan        := PROVE_LOCKING RESV_DEBUG_WW_SLOWPATH
+options.asan        := PROVE_LOCKING RESV_DEBUG_WW_SLOWPATH RESV_LOCK_STAT
 options.tsan        := $(options.asan)
 options.clang-prove := PROVE_LOCKING
 options.sim         := RESV_SPIN_TURNS=2

@@ -35,11 +35,6 @@ bool lies_in(const void *map, const void *memory, size_t size)
 	return begin < from + size && from < begin + sizeof(lockdep_map);
 }
 
-[[gnu::always_inline]] inline uintptr_t here()
-{
-	return reinterpret_cast<uintptr_t>(__builtin_return_address(0));
-}
-
 // Somebody tells something of a lock that he does not hold. It may be one for which there was no room.
 void refuse(held_stack &stack, lockdep_map &map, uintptr_t where, void (*find)(const attempt &))
 {
@@ -107,7 +102,7 @@ int resv_lockdep_is_held_type(const resv_lockdep_map *map, int read)
 void resv_lockdep_assert_map_held_(resv_lockdep_map *map)
 {
 	if (resv_lockdep_is_held(map) == RESV_LOCK_STATE_NOT_HELD)
-		refuse(*current_stack(), of(map), here(), findings::assertion);
+		refuse(*current_stack(), of(map), return_address(), findings::assertion);
 }
 
 resv_pin_cookie resv_lockdep_pin(resv_lockdep_map *map)
@@ -117,7 +112,7 @@ resv_pin_cookie resv_lockdep_pin(resv_lockdep_map *map)
 		return {0};
 	held *h = find_held(*stack, of(map));
 	if (!h) {
-		refuse(*stack, of(map), here(), refuse_pin);
+		refuse(*stack, of(map), return_address(), refuse_pin);
 		return {0};
 	}
 	// Never 0, and different each time: the cookie of another pin shows.
@@ -135,7 +130,7 @@ void resv_lockdep_repin(resv_lockdep_map *map, resv_pin_cookie cookie)
 	if (held *h = find_held(*stack, of(map)))
 		h->pins += cookie.val, h->kind.plain = false;
 	else
-		refuse(*stack, of(map), here(), refuse_pin);
+		refuse(*stack, of(map), return_address(), refuse_pin);
 }
 
 void resv_lockdep_unpin(resv_lockdep_map *map, resv_pin_cookie cookie)
@@ -145,12 +140,12 @@ void resv_lockdep_unpin(resv_lockdep_map *map, resv_pin_cookie cookie)
 		return;
 	held *h = find_held(*stack, of(map));
 	if (!h)
-		return refuse(*stack, of(map), here(), refuse_pin);
+		return refuse(*stack, of(map), return_address(), refuse_pin);
 	if (h->pins >= cookie.val) {
 		h->pins -= cookie.val;
 		return;
 	}
-	attempt a{*stack, &of(map), here(), h->kind.cls};
+	attempt a{*stack, &of(map), return_address(), h->kind.cls};
 	working now(*stack);
 	findings::pinned(a, h->pins == 0 ? "unpins a lock that is not pinned"
 					 : "unpins a lock with the cookie of another pin");
@@ -198,7 +193,7 @@ void resv_lockdep_set_cmp_fn(resv_lockdep_map *map, resv_lockdep_cmp_fn fn)
 	held_stack *stack = current_stack();
 	if (!stack)
 		return;
-	if (class_id cls = class_of(*stack, of(map), 0, here()))
+	if (class_id cls = class_of(*stack, of(map), 0, return_address()))
 		classes[cls].compare.store(fn, order::relaxed);
 }
 
@@ -211,7 +206,7 @@ void resv_lockdep_free(const void *memory, size_t size)
 		if (!lies_in(h->map, memory, size))
 			continue;
 		working now(*stack);
-		findings::freed({*stack, h->map, here(), h->kind.cls}, *h, memory, size);
+		findings::freed({*stack, h->map, return_address(), h->kind.cls}, *h, memory, size);
 	}
 }
 
@@ -239,7 +234,7 @@ int resv_lockdep_declare_order(resv_lockdep_map *first, resv_lockdep_map *then)
 	held_stack *stack = current_stack();
 	if (!stack)
 		return 0;
-	uintptr_t where = here();
+	uintptr_t where = return_address();
 	order_pair o{lockdep::class_of(*stack, of(first), 0, where),
 		     lockdep::class_of(*stack, of(then), 0, where), true, false};
 	if (o.prev == 0 || o.next == 0 || o.prev == o.next)

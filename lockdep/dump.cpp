@@ -27,7 +27,8 @@ public:
 	void write()
 	{
 		emit_("digraph locks {", data_);
-		emit_("\tnode [shape=box, fontname=monospace];", data_);
+		emit_("\tnode [shape=box, style=rounded, fontname=\"monospace\"];", data_);
+		emit_("\tedge [fontname=\"monospace\", fontsize=10];", data_);
 		for (class_id cls = 1; cls < classes.end(); cls++)
 			if (is_irq(cls) ? is_used(cls) : classes[cls].key.load(order::relaxed) != 0)
 				write_class(cls);
@@ -40,11 +41,11 @@ public:
 private:
 	static class_id class_of(node n) { return static_cast<class_id>(n >> 1); }
 
+	// Every lock is held with interrupts on, sooner or later: that is of interest only where they take locks.
 	static bool is_used(class_id irq)
 	{
 		for (unsigned i = 0; i < orders.edges(); i++)
-			if (orders.at(i).kind != edge_kind::unused &&
-			    (class_of(orders.at(i).from) == irq || class_of(orders.at(i).to) == irq))
+			if (orders.at(i).kind != edge_kind::unused && class_of(orders.at(i).from) == irq)
 				return true;
 		return false;
 	}
@@ -59,7 +60,7 @@ private:
 			put("#").put(c.version + 1u);
 		if (c.subclass != 0)
 			put("/").put(c.subclass);
-		put("\"").put(is_irq(cls) ? ", style=dashed" : "").put("];");
+		put("\"").put(is_irq(cls) ? ", style=\"rounded,dashed\"" : "").put("];");
 		flush();
 	}
 
@@ -70,6 +71,8 @@ private:
 		if (e.kind == edge_kind::unused)
 			return;
 		class_id from = class_of(e.from);
+		if (is_irq(class_of(e.to)) && !is_used(class_of(e.to)))
+			return;
 		bool shared = (e.from & 1) == 0;
 		if (shared && !is_irq(from) && orders.seen(static_cast<node>(e.from | 1), e.to))
 			return;

@@ -290,15 +290,15 @@ void circular(const attempt &a, const order_pair &o, const cycle_path &path)
 	put_lock(r, a);
 	r << "\nbut task is already holding lock:\n";
 	put_holding(r, a.stack, o.prev);
-	r << "\nwhich lock already depends on the new lock.\n\n";
+	r << "\nwhich lock already depends on the new lock.\n";
 	put_chain(r, a, path);
 
-	r << "\nother info that might help us debug this:\n\n";
+	r << "\nother info that might help us debug this:\n";
 	class_id before = path.cls(path.length - 2);
 	if (path.length > 2) {
-		put_name(put_name(put_name(r << "Chain exists of:\n  ", o.next) << " --> ", before) << " --> ",
+		put_name(put_name(put_name(r << "\nChain exists of:\n  ", o.next) << " --> ", before) << " --> ",
 			 o.prev)
-			<< "\n\n";
+			<< "\n";
 	}
 	put_two_cpus(r, "Possible unsafe locking scenario:");
 	put_step(r, 2, o.exclusive ? "lock" : "rlock", o.prev);

@@ -126,7 +126,7 @@ void put(place p)
 
 void put_backtrace(uintptr_t where)
 {
-	lockdep::current_frames trace(where);
+	lockdep::current_frames trace(where, 3); // this function, and whose end this is
 	put("\nstack backtrace:\n");
 	for (unsigned i = 0; i < trace.get().count; i++) {
 		put(' ');

@@ -5,8 +5,8 @@
 
 namespace resv::lockdep {
 
-current_frames::current_frames(uintptr_t where)
-	: count_(resv_port_stack_trace(pcs_, depth + own_depth, 1))
+current_frames::current_frames(uintptr_t where, unsigned skip)
+	: count_(resv_port_stack_trace(pcs_, depth + own_depth, skip))
 {
 	for (unsigned i = 0; i < count_ && i < own_depth; i++)
 		if (pcs_[i] == where)

@@ -19,7 +19,8 @@ struct frames {
 /// Takes the calling task's trace, and leaves out the frames inside of the frame that contains `where`, if it is there.
 class current_frames {
 public:
-	explicit current_frames(uintptr_t where);
+	/// `skip`: how many of the innermost ones are the annotator's in any case.
+	explicit current_frames(uintptr_t where, unsigned skip = 1);
 	frames get() const { return {pcs_ + skip_, count_ - skip_}; }
 
 private:

@@ -500,6 +500,15 @@ void may_block(lockdep_map &map, uintptr_t where)
 	findings::blocking(a);
 }
 
+void waited(lockdep_map &map, int64_t ns)
+{
+	held_stack *stack = current_stack();
+	if (const held *h = stack ? find_held(*stack, map) : nullptr) {
+		classes[h->kind.cls].times.contended();
+		classes[h->kind.cls].times.waited(ns);
+	}
+}
+
 caller::caller(uintptr_t where) : stack_(nullptr)
 {
 	held_stack *stack = current_stack();

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 //
 // The C ABI: each function hands its opaque storage to the C++ object that lives there. No behaviour of its own, and
-// nothing to tell the thread-safety analysis, which does not see C.
+// nothing to tell the thread-safety analysis, which does not see C. Reports name the driver's code as the place, and not
+// this file.
 #include "../lockdep/in_place.hpp"
 
 #include <resv/resv.h>
@@ -104,6 +105,7 @@ extern "C" {
 
 void resv_ww_acquire_init(resv_ww_acquire_ctx *ctx, resv_ww_class *c)
 {
+	lockdep::caller from(lockdep::return_address());
 	new (ctx, in_place) ww_acquire_ctx(of(c));
 }
 
@@ -114,11 +116,13 @@ void resv_ww_acquire_done(resv_ww_acquire_ctx *ctx)
 
 void resv_ww_acquire_fini(resv_ww_acquire_ctx *ctx)
 {
+	lockdep::caller from(lockdep::return_address());
 	of(ctx)->~ww_acquire_ctx();
 }
 
 void resv_ww_acquire_unlock_all(resv_ww_acquire_ctx *ctx)
 {
+	lockdep::caller from(lockdep::return_address());
 	of(ctx)->unlock_all();
 }
 
@@ -139,47 +143,60 @@ void resv_ww_mutex_destroy(resv_ww_mutex *lock)
 
 int resv_ww_mutex_lock(resv_ww_mutex *lock, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	return of(lock).lock(of(ctx));
 }
 
 int resv_ww_mutex_lock_interruptible(resv_ww_mutex *lock, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	return of(lock).lock(of(ctx), interruptible);
 }
 
 int resv_ww_mutex_lock_killable(resv_ww_mutex *lock, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	return of(lock).lock(of(ctx), killable);
 }
 
 int resv_ww_mutex_lock_timeout(resv_ww_mutex *lock, resv_ww_acquire_ctx *ctx, int64_t ns) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	return of(lock).lock(of(ctx), for_at_most(ns));
 }
 
 void resv_ww_mutex_lock_slow(resv_ww_mutex *lock, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	of(lock).lock_slow(of(ctx));
 }
 
 int resv_ww_mutex_lock_slow_interruptible(resv_ww_mutex *lock, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	return of(lock).lock_slow(of(ctx), interruptible);
 }
 
 int resv_ww_mutex_trylock(resv_ww_mutex *lock, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	return of(lock).trylock(of(ctx)) ? 1 : 0;
 }
 
 void resv_ww_mutex_unlock(resv_ww_mutex *lock) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	of(lock).unlock();
 }
 
 bool resv_ww_mutex_is_locked(const resv_ww_mutex *lock)
 {
 	return of(lock).is_locked();
+}
+
+void resv_ww_mutex_assert_held(resv_ww_mutex *lock) RESV_NO_ANALYSIS
+{
+	of(lock).assert_held();
 }
 
 resv_ww_acquire_ctx *resv_ww_mutex_locking_ctx(const resv_ww_mutex *lock)
@@ -199,31 +216,37 @@ void resv_fini(resv_object *obj)
 
 int resv_lock(resv_object *obj, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	return of(obj).reserve(of(ctx));
 }
 
 int resv_lock_interruptible(resv_object *obj, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	return of(obj).reserve(of(ctx), interruptible);
 }
 
 void resv_lock_slow(resv_object *obj, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	of(obj).reserve_slow(of(ctx));
 }
 
 int resv_lock_slow_interruptible(resv_object *obj, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	return of(obj).reserve_slow(of(ctx), interruptible);
 }
 
 bool resv_trylock(resv_object *obj, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	return of(obj).try_reserve(of(ctx));
 }
 
 void resv_unlock(resv_object *obj) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	of(obj).unreserve();
 }
 
@@ -244,32 +267,38 @@ void resv_assert_held(resv_object *obj) RESV_NO_ANALYSIS
 
 int resv_wait_for_unreserve(resv_object *obj, resv_ww_acquire_ctx *ctx, bool can_interrupt)
 {
+	lockdep::caller from(lockdep::return_address());
 	return of(obj).wait_for_unreserve(of(ctx), can_interrupt ? interruptible : wait_request{});
 }
 
 void resv_exec_init(resv_exec *e, unsigned flags)
 {
+	lockdep::caller from(lockdep::return_address());
 	new (e, in_place) exec(flags);
 }
 
 void resv_exec_fini(resv_exec *e)
 {
+	lockdep::caller from(lockdep::return_address());
 	of(e).~exec();
 }
 
 int resv_exec_lock_obj(resv_exec *e, resv_object *obj)
 {
+	lockdep::caller from(lockdep::return_address());
 	int err = of(e).reserve_one(of(obj));
 	return err == -EALREADY && of(e).flags & RESV_EXEC_IGNORE_DUPLICATES ? 0 : err;
 }
 
 void resv_exec_unlock_obj(resv_exec *e, resv_object *obj)
 {
+	lockdep::caller from(lockdep::return_address());
 	of(e).unreserve(of(obj));
 }
 
 int resv_exec_reserve(resv_exec *e, resv_object *const *objs, size_t count, unsigned fences_each)
 {
+	lockdep::caller from(lockdep::return_address());
 	struct {
 		resv_object *const *first;
 		resv_object *const *last;
@@ -289,6 +318,7 @@ bool resv_exec_is_contended(const resv_exec *e)
 
 bool resv_exec_next_pass_(resv_exec *e)
 {
+	lockdep::caller from(lockdep::return_address());
 	return of(e).next_pass();
 }
 

@@ -80,6 +80,12 @@ private:
 
 namespace lockdep {
 
+/// Where the calling function returns to.
+[[gnu::always_inline]] inline uintptr_t return_address()
+{
+	return reinterpret_cast<uintptr_t>(__builtin_return_address(0));
+}
+
 /// How an acquisition is annotated. `nest`: a held lock that serializes all acquisitions of this class.
 struct acquisition {
 	unsigned subclass = 0;
@@ -112,6 +118,9 @@ void sync(lockdep_map &map, acquisition how, uintptr_t where) __asm__("resv_lock
 /// resv_lockdep_no_blocking_begin(). Context: any.
 void may_block(lockdep_map &map, uintptr_t where);
 
+/// With CONFIG_RESV_LOCK_STAT: the lock, which is held, was waited for this long. Context: any.
+void waited(lockdep_map &map, int64_t ns);
+
 /// While the outermost one exists, the calling task's annotations name the place from where the library was called, and
 /// not one inside of it.
 class caller {
@@ -140,6 +149,10 @@ public:
 };
 
 namespace lockdep {
+constexpr uintptr_t return_address()
+{
+	return 0;
+}
 class caller {
 public:
 	constexpr explicit caller(uintptr_t) {}

@@ -138,6 +138,9 @@ void resv_ww_mutex_unlock(struct resv_ww_mutex *lock);
 /** Racy unless the caller holds the lock. Context: any. */
 bool resv_ww_mutex_is_locked(const struct resv_ww_mutex *lock);
 
+/** Reports, in debug builds, a caller that does not hold the lock. Ours alone. */
+void resv_ww_mutex_assert_held(struct resv_ww_mutex *lock);
+
 /**
  * The context that holds the lock, or NULL: free, or held without one. To be compared with the caller's own. Ours
  * alone. Context: any.
@@ -274,6 +277,35 @@ struct resv_object *resv_exec_next_(const struct resv_object *obj);
 /** Walks the reserved objects in the order of reserving; `index` counts them. The block must not unlock `obj`. */
 #define resv_exec_for_each_locked_object(exec, index, obj) \
 	for ((index) = 0, (obj) = resv_exec_first_(exec); (obj); (index)++, (obj) = resv_exec_next_(obj))
+
+/* ---- Assertions -------------------------------------------------------------------------------------------------- */
+
+/**
+ * Reports, in debug builds, a caller that does not hold this: a reservation object, a ww_mutex, or the
+ * resv_lockdep_map of a lock of the driver's own. Linux: lockdep_assert_held().
+ */
+#ifdef __cplusplus
+} /* extern "C" */
+inline void resv_lockdep_assert_held(struct resv_object *obj)
+{
+	resv_assert_held(obj);
+}
+inline void resv_lockdep_assert_held(struct resv_ww_mutex *lock)
+{
+	resv_ww_mutex_assert_held(lock);
+}
+inline void resv_lockdep_assert_held(struct resv_lockdep_map *map)
+{
+	resv_lockdep_assert_map_held_(map);
+}
+extern "C" {
+#else
+#define resv_lockdep_assert_held(held)                               \
+	_Generic((held), struct resv_object *                        \
+		 : resv_assert_held, struct resv_ww_mutex *          \
+		 : resv_ww_mutex_assert_held, struct resv_lockdep_map * \
+		 : resv_lockdep_assert_map_held_)(held)
+#endif
 
 #define RESV_PASTE_(a, b)  RESV_PASTE2_(a, b)
 #define RESV_PASTE2_(a, b) a##b
