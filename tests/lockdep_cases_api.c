@@ -128,10 +128,24 @@ static const char *pin_and_release(void)
 	CHECK(play("UmA"));
 	CHECK(REPORTED(RESV_REPORT_PIN));
 	CHECK(state("mA") == NOT_HELD);
-	CHECK(play("LmA UmA"));
+	CHECK(play("LmA UmA LsB UsB"));
 	CHECK(NO_REPORT());
 	resv_lockdep_unpin(named("mA"), cookie);
 	CHECK(REPORTED(RESV_REPORT_PIN));
+	return NULL;
+}
+
+static const char *pin_and_release_of_a_known_lock(void)
+{
+	struct resv_pin_cookie cookie;
+
+	CHECK(play("LuA UuA LuA UuA LuA"));
+	cookie = resv_lockdep_pin(named("uA"));
+	CHECK(cookie.val != 0);
+	CHECK(NO_REPORT());
+	CHECK(play("UuA"));
+	CHECK(REPORTED(RESV_REPORT_PIN));
+	CHECK(play("LsB UsB LuA UuA"));
 	return NULL;
 }
 
@@ -472,6 +486,7 @@ static const struct lockdep_function api_functions[] = {
 
 	SILENT(pin_and_unpin),
 	REPORTS(pin_and_release),
+	REPORTS(pin_and_release_of_a_known_lock),
 	SILENT(pin_twice),
 	REPORTS(pin_twice_and_unpin_once),
 	SILENT(pin_and_repin),

@@ -22,6 +22,7 @@
  *   w  rwlock, write       e  rw semaphore, write     t  rt_mutex    b  RCU-bh        v  wait-type override
  *   r  rwlock, read        h  rw semaphore, read                     k  RCU-sched     l  local_lock
  *   q  rwlock, read, queued: recursive in interrupts only
+ *   u  a lock of which nothing is known but that it is one; o  the same, read; n  the same, read, recursive
  *
  * Reports have letters, too; they have to come in this order, and no others:
  *

@@ -95,6 +95,26 @@ static const struct lockdep_row irq_rule_rows[] = {
 	EACH_LEVEL_AND_ORDER("reader_and_writer_with_irqs_on", "LrA UrA | LwA UwA | ( LrA UrA )", "T"),
 	EACH_LEVEL_AND_ORDER("reader_and_writer_in_irq", "( LrA UrA ) | ( LwA UwA ) | LrA UrA", "T"),
 
+	/* locks that are well known by the time of the bug, and may be held wherever others may */
+	EACH_LEVEL_AND_ORDER("known_untyped_with_irqs_on", "( LuA UuA ) | LuA UuA LuA UuA LuA UuA", "T"),
+	EACH_LEVEL_AND_ORDER("known_untyped_after_another_in_irq", "( LuB UuB LuA UuA ) | LuA UuA LuA UuA",
+			     "T"),
+	EACH_LEVEL_AND_ORDER("known_untyped_on_in_the_middle", "( LuA UuA ) | [ LuA UuA LuA ] UuA LuA UuA",
+			     "T"),
+	EACH_LEVEL_AND_ORDER("known_untyped_in_irq", "( LuA UuA LuA UuA ) | [ LuA UuA ] | ( LuA UuA )", NONE),
+	EACH_LEVEL("known_untyped_below_another",
+		   "LuB UuB LuB UuB LuA UuA LuA UuA LuA LuB UuB UuA LuA LuB UuB UuA | ( LuA UuA )", "T"),
+	ONCE("known_untyped_below_a_raw_lock", "LpA UpA LpA UpA LuB UuB LuB UuB LpA LuB LmC", "W"),
+	EACH_LEVEL("known_untyped_over_both", "LuX1 UuX1 LuX1 UuX1 [ LuX1 ( LuX2 UuX2 ) UuX1 ]", "T"),
+
+	/* and those that may not */
+	EACH_LEVEL_AND_ORDER("known_with_irqs_on", "( LsA UsA ) | LsA UsA LsA UsA LsA UsA", "T"),
+	EACH_LEVEL_AND_ORDER("known_in_irq", "( LsA UsA LsA UsA LsA UsA ) | LsA UsA", "T"),
+	EACH_LEVEL_AND_ORDER("known_with_irqs_off", "( LsA UsA LsA UsA ) | [ LsA UsA LsA UsA ]", NONE),
+	EACH_LEVEL_AND_ORDER("known_below_another",
+			     "( LsA UsA ) | [ LsA LsB UsB UsA LsA LsB UsB UsA ] | LsB UsB LsB UsB", "V", "O",
+			     "V", "V", "O", "V"),
+
 	/* What an interrupt takes has no order with what the interrupted task holds. */
 	EACH_LEVEL("irq_has_its_own_locks", "[ LsA ( LsB UsB ) UsA ] | [ LsB LsA UsA UsB ]", NONE),
 	EACH_LEVEL("irq_takes_what_the_task_holds", "[ LsX1 ( LsX2 UsX2 ) UsX1 ]", NONE),
@@ -141,6 +161,8 @@ static const struct lockdep_row irq_rule_rows[] = {
 	ONCE("override_released", "LpA LvB UvB LsC", "W"),
 	ONCE("override_and_then_a_raw_lock", "LpA LvB LpC LsD", "W"),
 	EACH_LEVEL("task_does_not_limit_irqs", "[ LpA ( LsB UsB ) UpA ]", NONE),
+	ONCE("known_to_wait_less", "LpA UpA LpA UpA LmB UmB LmB UmB LpA LmB", "W"),
+	ONCE("known_to_wait_less_below_another", "LmB LpA UpA LpA UpA UmB LmB LpA LmC", "W"),
 	ONCE("wait_bug_and_a_cycle", "LmA LsB UsB UmA | LsB LmA UmA UsB", "WC"),
 };
 

@@ -24,6 +24,7 @@ enum {
 	LOCAL,
 	CONTEXT,
 	OVERRIDE,
+	UNTYPED,
 	GROUPS
 };
 
@@ -40,6 +41,7 @@ static const struct lock_group groups[GROUPS] = {
 	[LOCAL] = {"local", RESV_LD_WAIT_CONFIG, RESV_LD_WAIT_INV, RESV_LD_LOCK_NORMAL},
 	[CONTEXT] = {"context", RESV_LD_WAIT_INV, RESV_LD_WAIT_INV, RESV_LD_LOCK_CONTEXT},
 	[OVERRIDE] = {"override", RESV_LD_WAIT_CONFIG, RESV_LD_WAIT_INV, RESV_LD_LOCK_WAIT_OVERRIDE},
+	[UNTYPED] = {"untyped", RESV_LD_WAIT_INV, RESV_LD_WAIT_INV, RESV_LD_LOCK_NORMAL},
 };
 
 struct lock_kind {
@@ -67,6 +69,9 @@ static const struct lock_kind kinds[] = {
 	{'l', LOCAL, 0, true, false},
 	{'g', CONTEXT, 0, false, false},
 	{'v', OVERRIDE, 0, true, false},
+	{'u', UNTYPED, 0, false, false},
+	{'o', UNTYPED, 1, false, false},
+	{'n', UNTYPED, 2, false, false},
 };
 
 #define LETTERS   8

@@ -184,13 +184,13 @@ TEST(lockdep_cases_list, is_complete)
 	EXPECT_EQ(seen["wait_context"], (tally{11, 25}));
 
 	// Ours.
-	EXPECT_EQ(seen["rules"], (tally{59, 23}));
-	EXPECT_EQ(seen["irq_rules"], (tally{75, 51}));
+	EXPECT_EQ(seen["rules"], (tally{110, 29}));
+	EXPECT_EQ(seen["irq_rules"], (tally{114, 67}));
 	EXPECT_EQ(seen["false_negatives"], (tally{19, 5}));
 	EXPECT_EQ(seen["reserve"], (tally{40, 10}));
 	EXPECT_EQ(seen["many"], (tally{7, 0}));
 	EXPECT_EQ(seen["sections"], (tally{11, 6}));
-	EXPECT_EQ(seen["api"], (tally{23, 9}));
+	EXPECT_EQ(seen["api"], (tally{24, 9}));
 	EXPECT_EQ(seen["tasks"], (tally{7, 8}));
 	EXPECT_EQ(seen["memory"], (tally{12, 4}));
 	EXPECT_EQ(seen["limits"], (tally{6, 4}));
