@@ -27,12 +27,13 @@ all: build/release/libresv.a build/prove/libresv.a $(if $(wildcard build/.config
 
 tested   := plain prove asan tsan clang
 explored := sim sim-debug relacy
-flavours := release $(tested) clang-prove $(explored) custom
+flavours := release $(tested) clang-prove panic $(explored) custom
 
 options.prove       := PROVE_LOCKING
 options.asan        := PROVE_LOCKING RESV_DEBUG_WW_SLOWPATH RESV_LOCK_STAT
 options.tsan        := $(options.asan)
 options.clang-prove := PROVE_LOCKING
+options.panic       := PROVE_LOCKING RESV_PANIC_ON_REPORT
 options.sim         := RESV_SPIN_TURNS=2
 options.sim-debug   := RESV_SPIN_TURNS=2 RESV_DEBUG_WW_MUTEXES RESV_DEBUG_WW_SLOWPATH
 options.relacy      := RESV_SPIN_TURNS=2
@@ -71,7 +72,8 @@ scripts  := .ci/run $(wildcard tests/tools/* tests/bench/count/*.sh) tests/sim/c
 	tests/sim/bugs/check tests/sim/spin/check
 formatted := $(wildcard $(foreach dir,include/resv include/resv_port src src/port/host src/port/sim \
 	src/port/sim/resv_port lockdep tests tests/gpu tests/gpu/host tests/bench tests/bench/count tests/compile_fail \
-	tests/fastpath tests/install tests/sim tests/sim/relacy tests/sim/relacy/resv_port, \
+	tests/fastpath tests/install tests/panic tests/sim tests/sim/relacy tests/sim/relacy/resv_port \
+	src/port/host/resv_port, \
 	$(addprefix $(dir)/*.,c h cpp hpp)))
 
 # The core and the GPU driver are freestanding, except where Relacy's headers are; ports, front and tests are hosted.
@@ -89,7 +91,7 @@ define flavour_rules
 build/$1/%.cpp.o: %.cpp build/$1/include/resv/autoconf.h
 	@mkdir -p $$(@D)
 	$$(call say,CXX)$(call cxx,$1) -std=c++20 $$(CXXFLAGS) $(flags.$1) $(warnings) $$(kind_flags) \
-		-Ibuild/$1/include -Isrc/port/host -Iinclude -MMD -MP -c $$< -o $$@
+		-Ibuild/$1/include $(if $(filter $1,$(explored)),,-Isrc/port/host) -Iinclude -MMD -MP -c $$< -o $$@
 
 build/$1/%.c.o: %.c build/$1/include/resv/autoconf.h
 	@mkdir -p $$(@D)
@@ -174,7 +176,7 @@ explore: build/sim/resv-sim ## a SCENARIO, or their list (BOUND, SEED, SEARCH, M
 # ---- Checks: each is a step of `make check`, and a target of its own ------------------------------------------------
 
 host_steps := test-plain test-prove symbols compile-fail
-steps      := builds $(tested:%=test-%) symbols fastpath compile-fail install-check examples workloads \
+steps      := builds $(tested:%=test-%) symbols fastpath panic compile-fail install-check examples workloads \
 	bench-count check-sim lint
 
 # What the steps need is made side by side, before they run one after the other. A part that cannot be made does not
@@ -202,9 +204,16 @@ test-%: build/%/tests/resv_tests ## the test suites in one flavour: plain, prove
 symbols: ## that the core and the GPU driver need nothing but their ports
 symbols: $(call objects,release,$(core) $(gpu)) $(call objects,prove,$(core))
 	@tests/tools/symbols 'the core' include/resv/port.h $(call objects,release,$(core))
-	@tests/tools/symbols 'the core with PROVE_LOCKING' include/resv/port.h $(call objects,prove,$(core))
+	@tests/tools/symbols 'the core with PROVE_LOCKING' 'include/resv/port.h src/port/host/resv_port/held.hpp' \
+		$(call objects,prove,$(core))
 	@tests/tools/symbols 'the GPU driver' 'include/resv/port.h tests/gpu/os.hpp' \
 		$(call objects,release,$(core) $(gpu))
+
+panic: build/prove/panic build/panic/panic ## that a report ends a program where it should, and only there
+	@tests/tools/panic $^
+
+build/%/panic: build/%/tests/panic/main.c.o build/%/libresv.a
+	$(call say,LINK)$(CXX) $^ -lpthread -o $@
 
 fastpath: | build/need/test ## that PROVE_LOCKING costs nothing where it is off
 	@tests/tools/fastpath '$(CXX) -std=c++20 $(CXXFLAGS) $(freestanding)' build/fastpath
@@ -281,5 +290,5 @@ clean: ## remove build/, your configuration included
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all run bench check check-host builds symbols fastpath compile-fail stage install-check examples workloads \
+.PHONY: all run bench check check-host builds symbols fastpath panic compile-fail stage install-check examples workloads \
 	bench-count check-sim explore lint format menuconfig install clean help

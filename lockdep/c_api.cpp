@@ -59,7 +59,8 @@ using namespace resv::lockdep;
 
 extern "C" {
 
-void resv_lockdep_init_map(resv_lockdep_map *map, const char *name, const resv_lock_class_key *key, int subclass)
+void resv_lockdep_init_map(resv_lockdep_map *map, const char *name, const resv_lock_class_key *key,
+			   int subclass)
 {
 	resv_lockdep_init_map_type(map, name, key, subclass, RESV_LD_WAIT_INV, RESV_LD_WAIT_INV,
 				   RESV_LD_LOCK_NORMAL);

@@ -103,7 +103,8 @@ struct alignas(64) lock_class {
 	// Set before the class can be found.
 	uint8_t outer, type;
 	uint8_t subclass;
-	held_kind kind; // of an entry that is taken in the usual way: exclusive, with orders from all that lies below
+	held_kind
+		kind; // of an entry that is taken in the usual way: exclusive, with orders from all that lies below
 	const char *name;
 	uint16_t version; // how many classes had the name before
 	uint32_t slot;    // where its number is in the table's slots
@@ -125,8 +126,9 @@ public:
 	/// The class as the map remembers it, which may be of another time: 0 if it remembers none.
 	static class_id cached(const lockdep_map &map, unsigned subclass)
 	{
-		return subclass < 2 ? static_cast<class_id>(map.classes_.load(order::relaxed) >> 16 * subclass)
-				    : 0;
+		return subclass < 2
+			       ? static_cast<class_id>(map.classes_.load(order::relaxed) >> 16 * subclass)
+			       : 0;
 	}
 	static void cache(lockdep_map &map, unsigned subclass, class_id cls)
 	{
@@ -158,7 +160,8 @@ public:
 	{
 		new (storage, in_place) lockdep_map(key_at(key, subclass), name, subclass, traits);
 	}
-	static void rename(lockdep_map &map, const char *name, const resv_lock_class_key *key, unsigned subclass)
+	static void rename(lockdep_map &map, const char *name, const resv_lock_class_key *key,
+			   unsigned subclass)
 	{
 		map.key_ = key_at(key, subclass);
 		map.name_.store(name, order::relaxed);

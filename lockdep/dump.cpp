@@ -55,7 +55,10 @@ private:
 		const lock_class &c = classes[cls];
 		start();
 		put("\tc").put(cls).put(" [label=\"");
-		put(cls == hardirq_class ? "<hard interrupt>" : cls == softirq_class ? "<soft interrupt>" : c.name, true);
+		put(cls == hardirq_class   ? "<hard interrupt>"
+		    : cls == softirq_class ? "<soft interrupt>"
+					   : c.name,
+		    true);
 		if (c.version != 0)
 			put("#").put(c.version + 1u);
 		if (c.subclass != 0)
@@ -88,10 +91,7 @@ private:
 		flush();
 	}
 
-	static uint32_t pair_of(node from, node to)
-	{
-		return uint32_t{class_of(from)} << 16 | class_of(to);
-	}
+	static uint32_t pair_of(node from, node to) { return uint32_t{class_of(from)} << 16 | class_of(to); }
 
 	// Finds the orders on a shortest way from a refused one's end to its beginning.
 	static void find_red()

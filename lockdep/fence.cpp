@@ -27,7 +27,8 @@ bool resv_fence_begin_signalling()
 {
 	if (resv_lockdep_is_held_type(&resv_lockdep_fence, 1) == RESV_LOCK_STATE_HELD)
 		return true;
-	resv_lockdep_acquire(&resv_lockdep_fence, 0, 1, 1, 1, nullptr, where_from(__builtin_return_address(0)));
+	resv_lockdep_acquire(&resv_lockdep_fence, 0, 1, 1, 1, nullptr,
+			     where_from(__builtin_return_address(0)));
 	return false;
 }
 

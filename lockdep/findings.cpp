@@ -137,8 +137,9 @@ Out &put_class(Out &out, class_id cls)
 		text[1 + 2 * level] = usage_char(usage, in_exclusive, on_exclusive);
 		text[2 + 2 * level] = usage_char(usage, in_shared | in_recursive, on_shared);
 	}
-	put_name(out << "(", cls) << ")" << text << static_cast<unsigned long>(c.outer ? c.outer : c.kind.inner)
-				  << ":" << static_cast<unsigned long>(c.kind.inner) << "}";
+	put_name(out << "(", cls) << ")" << text
+				  << static_cast<unsigned long>(c.outer ? c.outer : c.kind.inner) << ":"
+				  << static_cast<unsigned long>(c.kind.inner) << "}";
 	return out;
 }
 
@@ -188,8 +189,9 @@ void put_trace(report &r, const frames &trace, const char *indent)
 void put_context(report &r, unsigned irq_state)
 {
 	auto digit = [&](unsigned bit) { return irq_state & bit ? "1" : "0"; };
-	r << " [HC" << digit(RESV_IN_HARDIRQ) << "[" << digit(RESV_IN_HARDIRQ) << "]:SC" << digit(RESV_IN_SOFTIRQ)
-	  << "[" << digit(RESV_IN_SOFTIRQ) << "]:HE" << (irq_state & RESV_HARDIRQS_OFF ? "0" : "1") << ":SE"
+	r << " [HC" << digit(RESV_IN_HARDIRQ) << "[" << digit(RESV_IN_HARDIRQ) << "]:SC"
+	  << digit(RESV_IN_SOFTIRQ) << "[" << digit(RESV_IN_SOFTIRQ) << "]:HE"
+	  << (irq_state & RESV_HARDIRQS_OFF ? "0" : "1") << ":SE"
 	  << (irq_state & RESV_SOFTIRQS_OFF ? "0" : "1") << "] ";
 }
 
@@ -257,7 +259,7 @@ struct cycle_path {
 		return i;
 	}
 
-	node nodes[max];
+	node nodes[max]{};
 	unsigned length = 0;
 };
 
@@ -296,7 +298,8 @@ void circular(const attempt &a, const order_pair &o, const cycle_path &path)
 	r << "\nother info that might help us debug this:\n";
 	class_id before = path.cls(path.length - 2);
 	if (path.length > 2) {
-		put_name(put_name(put_name(r << "\nChain exists of:\n  ", o.next) << " --> ", before) << " --> ",
+		put_name(put_name(put_name(r << "\nChain exists of:\n  ", o.next) << " --> ", before)
+				 << " --> ",
 			 o.prev)
 			<< "\n";
 	}
@@ -326,7 +329,7 @@ void put_inversion_scenario(report &r, const inversion &i, class_id middle)
 	put_two_cpus(r, "Possible interrupt unsafe locking scenario:");
 	put_step(r, 2, "lock", i.unsafe);
 	r.column(second_column) << (i.irq == hardirq_class ? "local_irq_disable();\n"
-							    : "local_bh_disable();\n");
+							   : "local_bh_disable();\n");
 	put_step(r, second_column, "lock", i.safe);
 	put_step(r, second_column, "lock", middle);
 	r << "  <Interrupt>\n";
@@ -386,8 +389,10 @@ void irq_usage(const attempt &a, const order_pair &o, const cycle_path &path)
 		put_context(r.task(), a.stack.irq_state());
 		r << "just changed the state of lock:\n";
 		put_lock(r, a);
-		put_class(r << (in_irq ? "but this lock took another, " : "but this lock was taken by another, ")
-			    << i.name() << (in_irq ? "-unsafe lock in the past:\n " : "-safe lock in the past:\n "),
+		put_class(r << (in_irq ? "but this lock took another, "
+				       : "but this lock was taken by another, ")
+			    << i.name()
+			    << (in_irq ? "-unsafe lock in the past:\n " : "-safe lock in the past:\n "),
 			  in_irq ? i.unsafe : i.safe);
 		r << "\n\nand interrupts could create inverse lock ordering between them.\n\n";
 		put_more(r, a.stack);
@@ -503,7 +508,7 @@ void findings::not_held(const attempt &a)
 	report r(RESV_REPORT_UNLOCK_BALANCE, a.where);
 	put_name(r.task() << " is trying to release lock (", a.cls) << ") at:\n" << place{a.where} << "\n";
 	r << (a.stack.empty() ? "but there are no more locks to release!\n"
-				 : "but this task does not hold it!\n");
+			      : "but this task does not hold it!\n");
 	put_more(r, a.stack);
 }
 
@@ -555,8 +560,8 @@ void findings::bad_key(const attempt &a, unsigned subclass)
 	if (!is_new(RESV_REPORT_BAD_KEY, subclass, a.where))
 		return;
 	report r(RESV_REPORT_BAD_KEY, a.where);
-	r.task() << " uses a lock that was not initialised, or subclass " << static_cast<unsigned long>(subclass)
-		 << " of at most 7:\n"
+	r.task() << " uses a lock that was not initialised, or subclass "
+		 << static_cast<unsigned long>(subclass) << " of at most 7:\n"
 		 << static_cast<const void *>(a.map) << ", at: " << place{a.where} << "\n";
 }
 

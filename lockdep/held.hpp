@@ -16,14 +16,14 @@ using class_id = uint16_t;
 struct alignas(8) held_kind {
 	class_id cls;
 	lock_read read;
-	uint8_t inner; // the wait type that holders of this lock may use; RESV_LD_WAIT_INV if any
+	uint8_t inner;      // the wait type that holders of this lock may use; RESV_LD_WAIT_INV if any
 	bool overrides : 1; // it may be used whatever is held below
 	bool trylock : 1;
 	bool check : 1;
 	bool unmarked : 1; // the class is not known to be held like this with interrupts on
 	bool subclass : 1; // it was taken with one
-	bool passes; // not all that lies below has an order to it: it must get one to what comes above
-	bool plain;  // not pinned, does not nest, has no subclass, and restricts nothing: it goes without ado
+	bool passes;       // not all that lies below has an order to it: it must get one to what comes above
+	bool plain; // not pinned, does not nest, has no subclass, and restricts nothing: it goes without ado
 
 	/// Does it forbid some locks to be taken?
 	bool restricts() const
@@ -36,7 +36,8 @@ struct alignas(8) held_kind {
 struct alignas(64) held {
 	held *below; // in the order of taking
 	held *above;
-	const lockdep_map *map;  // of the first instance; by address: it may be freed before the others are released
+	const lockdep_map
+		*map; // of the first instance; by address: it may be freed before the others are released
 	const lockdep_map *nest; // by address
 	uintptr_t where;
 	held_kind kind;
@@ -184,8 +185,9 @@ private:
 	// How much less than everything the holder may do.
 	static unsigned tightness(const held_kind &kind)
 	{
-		return kind.inner == RESV_LD_WAIT_INV ? 0u
-						      : static_cast<unsigned>(RESV_LD_WAIT_SLEEP - kind.inner);
+		return kind.inner == RESV_LD_WAIT_INV
+			       ? 0u
+			       : static_cast<unsigned>(RESV_LD_WAIT_SLEEP - kind.inner);
 	}
 	[[gnu::noinline]] void sum_up()
 	{
@@ -198,6 +200,7 @@ private:
 	// One word: see nothing_special().
 	unsigned irq_state_; // the port's
 	uint8_t tightness_;
+
 public:
 	bool has_unmarked; // some entry may be unmarked
 	bool busy;         // the annotator works for this context: what it calls is not annotated

@@ -50,8 +50,9 @@ public:
 private:
 	static constexpr unsigned slot_bits = bits_for(capacity / 8);
 
-	uintptr_t words_[capacity]{};          // of each trace: the one that was kept before in its slot, the count, the frames
-	uint32_t slots_[1u << slot_bits]{};    // by hash: the trace that was kept last
+	uintptr_t words_
+		[capacity]{}; // of each trace: the one that was kept before in its slot, the count, the frames
+	uint32_t slots_[1u << slot_bits]{}; // by hash: the trace that was kept last
 	unsigned used_ = 0;
 	unsigned long lost_ = 0;
 };

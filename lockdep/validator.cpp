@@ -78,7 +78,8 @@ void note_unmarked(held_stack &stack, held &h)
 				continue;
 			attempt a{stack, h->map, h->where, h->kind.cls, h->kind.read};
 			note_usage(a, bit,
-				   {h->kind.cls, level == 0 ? hardirq_class : softirq_class, h->exclusive(), false});
+				   {h->kind.cls, level == 0 ? hardirq_class : softirq_class, h->exclusive(),
+				    false});
 		}
 	stack.has_unmarked = !soft_on;
 }
@@ -287,10 +288,12 @@ constinit annotator the;
 void say_limit(limit l)
 {
 	static constexpr const char *lines[] = {
-		"resv: no room for more lock classes (CONFIG_RESV_LOCKDEP_CLASSES): their locks are not checked",
+		"resv: no room for more lock classes (CONFIG_RESV_LOCKDEP_CLASSES): their locks are not "
+		"checked",
 		"resv: no room for more lock orders (CONFIG_RESV_LOCKDEP_EDGES): new ones are not remembered",
 		"resv: no room for more stack traces (CONFIG_RESV_LOCKDEP_TRACES): reports go without",
-		"resv: a task holds more locks than there is room for (CONFIG_RESV_LOCKDEP_HELD): they are not checked",
+		"resv: a task holds more locks than there is room for (CONFIG_RESV_LOCKDEP_HELD): they are "
+		"not checked",
 		"resv: enough reports (CONFIG_RESV_LOCKDEP_REPORTS): further ones are counted only",
 	};
 	unsigned bit = 1u << static_cast<unsigned>(l);
@@ -334,7 +337,8 @@ bool add_order(const attempt &a, const order_pair &o)
 
 held *find_held(held_stack &stack, const lockdep_map &map)
 {
-	return map_access::counted_in(map, stack) ? stack.at(map_access::counted_by(map)) : stack.find_listed(&map);
+	return map_access::counted_in(map, stack) ? stack.at(map_access::counted_by(map))
+						  : stack.find_listed(&map);
 }
 
 // The lowest entry of the lock: what lies above nests in it.
@@ -536,8 +540,8 @@ void resv_lockdep_acquire(resv_lockdep_map *c_map, unsigned subclass, int tryloc
 			  resv_lockdep_map *nest_lock, unsigned long ip)
 {
 	lockdep_map &map = lockdep::of(c_map);
-	if ((reinterpret_cast<uintptr_t>(nest_lock) | subclass | static_cast<unsigned>(trylock | read | (check ^ 1))) ==
-		    0 &&
+	if ((reinterpret_cast<uintptr_t>(nest_lock) | subclass |
+	     static_cast<unsigned>(trylock | read | (check ^ 1))) == 0 &&
 	    lockdep::acquire_quickly(map, ip)) [[likely]]
 		return;
 	lockdep::acquire_slowly(map,
@@ -555,8 +559,8 @@ void resv_lockdep_release(resv_lockdep_map *map, unsigned long ip)
 		lockdep::release_slowly(lockdep::of(map), ip);
 }
 
-void resv_lockdep_sync(resv_lockdep_map *map, unsigned subclass, int read, int check, resv_lockdep_map *nest_lock,
-		       unsigned long ip)
+void resv_lockdep_sync(resv_lockdep_map *map, unsigned subclass, int read, int check,
+		       resv_lockdep_map *nest_lock, unsigned long ip)
 {
 	lockdep::sync(lockdep::of(map),
 		      {.subclass = subclass,

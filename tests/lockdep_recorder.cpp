@@ -57,7 +57,8 @@ extern "C" {
 using namespace resv;
 using namespace resv::lockdep;
 
-void __real_resv_lockdep_acquire(resv_lockdep_map *, unsigned, int, int, int, resv_lockdep_map *, unsigned long);
+void __real_resv_lockdep_acquire(resv_lockdep_map *, unsigned, int, int, int, resv_lockdep_map *,
+				 unsigned long);
 void __real_resv_lockdep_release(resv_lockdep_map *, unsigned long);
 void __real_resv_lockdep_sync(resv_lockdep_map *, unsigned, int, int, resv_lockdep_map *, unsigned long);
 
@@ -76,15 +77,16 @@ void __wrap_resv_lockdep_acquire(resv_lockdep_map *map, unsigned subclass, int t
 
 void __wrap_resv_lockdep_release(resv_lockdep_map *map, unsigned long ip)
 {
-	record({event::kind::release, of(map), nullptr, false, lock_read::exclusive, resv_port_current(), ip});
+	record({event::kind::release, of(map), nullptr, false, lock_read::exclusive, resv_port_current(),
+		ip});
 	__real_resv_lockdep_release(map, ip);
 }
 
-void __wrap_resv_lockdep_sync(resv_lockdep_map *map, unsigned subclass, int read, int check, resv_lockdep_map *nest,
-			      unsigned long ip)
+void __wrap_resv_lockdep_sync(resv_lockdep_map *map, unsigned subclass, int read, int check,
+			      resv_lockdep_map *nest, unsigned long ip)
 {
-	record({event::kind::sync, of(map), of(nest), false, static_cast<lock_read>(read), resv_port_current(),
-		ip});
+	record({event::kind::sync, of(map), of(nest), false, static_cast<lock_read>(read),
+		resv_port_current(), ip});
 	__real_resv_lockdep_sync(map, subclass, read, check, nest, ip);
 }
 

@@ -422,7 +422,8 @@ unsigned *held_locks()
 
 bool is_zero(const unsigned *held)
 {
-	return std::all_of(held, held + std::size(resv_port_held{}.opaque), [](unsigned word) { return word == 0; });
+	return std::all_of(held, held + std::size(resv_port_held{}.opaque),
+			   [](unsigned word) { return word == 0; });
 }
 
 TEST(port_host_irq, handlers_run_with_their_interrupts_off)

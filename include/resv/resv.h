@@ -300,9 +300,9 @@ inline void resv_lockdep_assert_held(struct resv_lockdep_map *map)
 }
 extern "C" {
 #else
-#define resv_lockdep_assert_held(held)                               \
-	_Generic((held), struct resv_object *                        \
-		 : resv_assert_held, struct resv_ww_mutex *          \
+#define resv_lockdep_assert_held(held)                                  \
+	_Generic((held), struct resv_object *                           \
+		 : resv_assert_held, struct resv_ww_mutex *             \
 		 : resv_ww_mutex_assert_held, struct resv_lockdep_map * \
 		 : resv_lockdep_assert_map_held_)(held)
 #endif

@@ -13,8 +13,8 @@ struct resv_port_host_contexts {
 	size_t interrupted[3]; // for each that runs: where the one is that it interrupted
 };
 
-extern "C" __attribute__((tls_model("initial-exec"))) constinit thread_local resv_port_host_contexts
-	resv_port_host_contexts_of_thread;
+extern "C" __attribute__((tls_model(
+	"initial-exec"))) constinit thread_local resv_port_host_contexts resv_port_host_contexts_of_thread;
 
 namespace resv {
 
