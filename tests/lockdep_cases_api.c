@@ -60,6 +60,46 @@ static const char *is_held_in_context(void)
 	return NULL;
 }
 
+static const char *assert_held(void)
+{
+	CHECK(play("LmX1 LgA LmY1^gA"));
+	resv_lockdep_assert_held(named("mX1"));
+	resv_lockdep_assert_held(named("gA"));
+	resv_lockdep_assert_held(named("mY1"));
+	CHECK(NO_REPORT());
+	resv_lockdep_assert_held(named("mX2"));
+	CHECK(REPORTED(RESV_REPORT_NOT_HELD));
+	resv_lockdep_assert_held(named("mY2"));
+	CHECK(REPORTED(RESV_REPORT_NOT_HELD));
+	CHECK(play("UmY1"));
+	resv_lockdep_assert_held(named("mY1"));
+	CHECK(REPORTED(RESV_REPORT_NOT_HELD));
+	CHECK(play("UgA UmX1"));
+	return NULL;
+}
+
+static const char *assert_held_of_a_reservation(void)
+{
+	struct resv_object obj;
+	struct resv_ww_mutex lock;
+
+	resv_init(&obj);
+	resv_ww_mutex_init(&lock, &resv_reservation_ww_class);
+	CHECK(resv_trylock(&obj, NULL));
+	resv_lockdep_assert_held(&obj);
+	CHECK(NO_REPORT());
+	resv_lockdep_assert_held(&lock);
+	CHECK(REPORTED(RESV_REPORT_NOT_HELD));
+	CHECK(resv_ww_mutex_trylock(&lock, NULL));
+	resv_unlock(&obj);
+	resv_lockdep_assert_held(&lock);
+	CHECK(NO_REPORT());
+	resv_lockdep_assert_held(&obj);
+	CHECK(REPORTED(RESV_REPORT_NOT_HELD));
+	resv_ww_mutex_unlock(&lock);
+	return NULL;
+}
+
 struct answer {
 	struct resv_lockdep_map *map;
 	int state;
@@ -481,6 +521,8 @@ static const struct lockdep_function api_functions[] = {
 	SILENT(is_held_by_instance),
 	SILENT(is_held_type),
 	REPORTS(is_held_in_context),
+	REPORTS(assert_held),
+	REPORTS(assert_held_of_a_reservation),
 	SILENT(is_held_by_task),
 	REPORTS(release_by_another_task_in_context),
 

@@ -64,9 +64,12 @@ static const char *held_locks(void)
 	CHECK(held(&held_maps[RESV_LOCKDEP_HELD]) == RESV_LOCK_STATE_UNKNOWN);
 	CHECK(held(&held_maps[TOO_MANY - 1]) == RESV_LOCK_STATE_UNKNOWN);
 	CHECK(held(&held_maps[TOO_MANY]) == RESV_LOCK_STATE_UNKNOWN);
+	resv_lockdep_assert_held(&held_maps[TOO_MANY]);
 	for (unsigned i = TOO_MANY; i-- != 0;)
 		drop(&held_maps[i]);
 	CHECK(NO_REPORT());
+	resv_lockdep_assert_held(&held_maps[TOO_MANY]);
+	CHECK(REPORTED(RESV_REPORT_NOT_HELD));
 	for (unsigned i = 0; i <= TOO_MANY; i++)
 		CHECK(held(&held_maps[i]) == RESV_LOCK_STATE_NOT_HELD);
 	return NULL;
@@ -344,7 +347,7 @@ static const char *reports(void)
 
 /* Each says once that there is no room. */
 static const struct lockdep_function limits_functions[] = {
-	{"held_locks", held_locks, false, 1},
+	{"held_locks", held_locks, true, 1},
 	{"held_locks_released_in_order", held_locks_released_in_order, false, 1},
 	{"held_locks_again_and_again", held_locks_again_and_again, true, 1},
 	{"held_locks_and_a_bug", held_locks_and_a_bug, true, 1},
