@@ -103,6 +103,8 @@ private:
 				continue;
 			node way[64];
 			unsigned n = orders.path(refused.to, refused.from, way, 64);
+			if (n == 0) // an exclusive holder's order begins at both nodes of its class
+				n = orders.path(refused.to, static_cast<node>(refused.from & ~1), way, 64);
 			for (unsigned at = 1; at < n && at < 64 && red_count < max_red; at++)
 				red[red_count++] = pair_of(way[at - 1], way[at]);
 		}

@@ -541,9 +541,12 @@ void resv_lockdep_acquire(resv_lockdep_map *c_map, unsigned subclass, int tryloc
 {
 	lockdep_map &map = lockdep::of(c_map);
 	if ((reinterpret_cast<uintptr_t>(nest_lock) | subclass |
-	     static_cast<unsigned>(trylock | read | (check ^ 1))) == 0 &&
-	    lockdep::acquire_quickly(map, ip)) [[likely]]
+	     static_cast<unsigned>(trylock | read | (check ^ 1))) == 0) [[likely]] {
+		// All is known but the map: none of the arguments has to be kept.
+		if (!lockdep::acquire_quickly(map, ip)) [[unlikely]]
+			lockdep::acquire_slowly(map, {}, ip);
 		return;
+	}
 	lockdep::acquire_slowly(map,
 				{.subclass = subclass,
 				 .trylock = trylock != 0,

@@ -105,7 +105,7 @@ struct resv_lockdep_map {
 
 /* Each function is declared once; without the annotator it is an empty one that the compiler drops. */
 #define RESV_LD_FN
-#define RESV_LD_OFF(...) ;
+#define RESV_LD_OFF(...)
 
 #else
 
@@ -137,142 +137,133 @@ struct resv_lockdep_map {
 
 /** Names `map` an instance of the class at `key`. `subclass`: 0 to 7, told apart as classes of their own. */
 RESV_LD_FN void resv_lockdep_init_map(struct resv_lockdep_map *map, const char *name,
-				      const struct resv_lock_class_key *key, int subclass) RESV_LD_OFF()
+				      const struct resv_lock_class_key *key, int subclass) RESV_LD_OFF();
 
-	/** The same, and says how the lock waits. Linux: lockdep_init_map_type(). */
-	RESV_LD_FN
-	void resv_lockdep_init_map_type(struct resv_lockdep_map *map, const char *name,
-					const struct resv_lock_class_key *key, int subclass,
-					enum resv_lockdep_wait_type inner, enum resv_lockdep_wait_type outer,
-					enum resv_lockdep_lock_type type) RESV_LD_OFF()
+/** The same, and says how the lock waits. Linux: lockdep_init_map_type(). */
+RESV_LD_FN void resv_lockdep_init_map_type(struct resv_lockdep_map *map, const char *name,
+					   const struct resv_lock_class_key *key, int subclass,
+					   enum resv_lockdep_wait_type inner,
+					   enum resv_lockdep_wait_type outer,
+					   enum resv_lockdep_lock_type type) RESV_LD_OFF();
 
-	/**
+/**
  * The caller takes the lock: called before it may wait, or, with `trylock`, after it succeeded. `read`: 0 exclusive,
  * 1 shared, 2 shared and recursive. `check` 0: recorded as held, and nothing else. `nest_lock`: a held lock that
  * serializes all of this class, or NULL. `ip` is the address that reports name as the place. Linux: lock_acquire().
  * Context: any.
  */
-	RESV_LD_FN void resv_lockdep_acquire(struct resv_lockdep_map *map, unsigned subclass, int trylock,
-					     int read, int check, struct resv_lockdep_map *nest_lock,
-					     unsigned long ip) RESV_LD_OFF()
+RESV_LD_FN void resv_lockdep_acquire(struct resv_lockdep_map *map, unsigned subclass, int trylock, int read,
+				     int check, struct resv_lockdep_map *nest_lock, unsigned long ip)
+	RESV_LD_OFF();
 
-	/** The caller drops the lock. Linux: lock_release(). Context: any. */
-	RESV_LD_FN void resv_lockdep_release(struct resv_lockdep_map *map, unsigned long ip) RESV_LD_OFF()
+/** The caller drops the lock. Linux: lock_release(). Context: any. */
+RESV_LD_FN void resv_lockdep_release(struct resv_lockdep_map *map, unsigned long ip) RESV_LD_OFF();
 
-	/** The caller waits for the lock's holder but does not take the lock. Linux: lock_sync(). Context: any. */
-	RESV_LD_FN void resv_lockdep_sync(struct resv_lockdep_map *map, unsigned subclass, int read,
-					  int check, struct resv_lockdep_map *nest_lock, unsigned long ip)
-		RESV_LD_OFF()
+/** The caller waits for the lock's holder but does not take the lock. Linux: lock_sync(). Context: any. */
+RESV_LD_FN void resv_lockdep_sync(struct resv_lockdep_map *map, unsigned subclass, int read, int check,
+				  struct resv_lockdep_map *nest_lock, unsigned long ip) RESV_LD_OFF();
 
-	/** Does the calling task hold this very lock? One of enum resv_lockdep_state. */
-	RESV_LD_FN int resv_lockdep_is_held(const struct resv_lockdep_map *map)
-		RESV_LD_OFF(return RESV_LOCK_STATE_UNKNOWN;)
+/** Does the calling task hold this very lock? One of enum resv_lockdep_state. */
+RESV_LD_FN int resv_lockdep_is_held(const struct resv_lockdep_map *map)
+	RESV_LD_OFF(return RESV_LOCK_STATE_UNKNOWN;);
 
-	/** The same, with `read` as for resv_lockdep_acquire(), or -1 for any. Linux: lock_is_held_type(). */
-	RESV_LD_FN int resv_lockdep_is_held_type(const struct resv_lockdep_map *map, int read)
-		RESV_LD_OFF(return RESV_LOCK_STATE_UNKNOWN;)
+/** The same, with `read` as for resv_lockdep_acquire(), or -1 for any. Linux: lock_is_held_type(). */
+RESV_LD_FN int resv_lockdep_is_held_type(const struct resv_lockdep_map *map, int read)
+	RESV_LD_OFF(return RESV_LOCK_STATE_UNKNOWN;);
 
-	/** private: see resv_lockdep_assert_held() in <resv/resv.h> */
-	RESV_LD_FN void resv_lockdep_assert_map_held_(struct resv_lockdep_map *map) RESV_LD_OFF()
+/** private: see resv_lockdep_assert_held() in <resv/resv.h> */
+RESV_LD_FN void resv_lockdep_assert_map_held_(struct resv_lockdep_map *map) RESV_LD_OFF();
 
-	/** Pins a held lock: its release before the unpin with the same cookie is reported. Linux: lockdep_pin_lock(). */
-	RESV_LD_FN struct resv_pin_cookie resv_lockdep_pin(struct resv_lockdep_map *map)
-		RESV_LD_OFF(struct resv_pin_cookie none = {0}; return none;) RESV_LD_FN
-	void resv_lockdep_unpin(struct resv_lockdep_map *map, struct resv_pin_cookie cookie) RESV_LD_OFF()
-	/** Pins again with a cookie that an unpin has given back. */
-	RESV_LD_FN void resv_lockdep_repin(struct resv_lockdep_map *map, struct resv_pin_cookie cookie)
-		RESV_LD_OFF()
+/** Pins a held lock: its release before the unpin with the same cookie is reported. Linux: lockdep_pin_lock(). */
+RESV_LD_FN struct resv_pin_cookie resv_lockdep_pin(struct resv_lockdep_map *map)
+	RESV_LD_OFF(struct resv_pin_cookie none = {0}; return none;);
+RESV_LD_FN void resv_lockdep_unpin(struct resv_lockdep_map *map, struct resv_pin_cookie cookie) RESV_LD_OFF();
+/** Pins again with a cookie that an unpin has given back. */
+RESV_LD_FN void resv_lockdep_repin(struct resv_lockdep_map *map, struct resv_pin_cookie cookie) RESV_LD_OFF();
 
-	/** Gives a lock another class: a held one is checked anew in its place among the held ones. Linux: lock_set_class() for
+/** Gives a lock another class: a held one is checked anew in its place among the held ones. Linux: lock_set_class() for
  * a held lock, lockdep_set_class() for another. */
-	RESV_LD_FN void resv_lockdep_set_class(struct resv_lockdep_map *map, const char *name,
-					       const struct resv_lock_class_key *key, unsigned subclass,
-					       unsigned long ip) RESV_LD_OFF()
+RESV_LD_FN void resv_lockdep_set_class(struct resv_lockdep_map *map, const char *name,
+				       const struct resv_lock_class_key *key, unsigned subclass,
+				       unsigned long ip) RESV_LD_OFF();
 
-	/** The holder keeps the lock shared instead of exclusive. Linux: lock_downgrade(). */
-	RESV_LD_FN void resv_lockdep_downgrade(struct resv_lockdep_map *map, unsigned long ip) RESV_LD_OFF()
+/** The holder keeps the lock shared instead of exclusive. Linux: lock_downgrade(). */
+RESV_LD_FN void resv_lockdep_downgrade(struct resv_lockdep_map *map, unsigned long ip) RESV_LD_OFF();
 
-	/** Orders locks of the map's class among themselves: negative if a task that holds `a` may take `b`. Both are held or
+/** Orders locks of the map's class among themselves: negative if a task that holds `a` may take `b`. Both are held or
  * about to be. NULL: none. Linux: lock_set_cmp_fn(). */
-	typedef int (*resv_lockdep_cmp_fn)(const struct resv_lockdep_map *a,
-					   const struct resv_lockdep_map *b);
-RESV_LD_FN void resv_lockdep_set_cmp_fn(struct resv_lockdep_map *map, resv_lockdep_cmp_fn fn) RESV_LD_OFF()
+typedef int (*resv_lockdep_cmp_fn)(const struct resv_lockdep_map *a, const struct resv_lockdep_map *b);
+RESV_LD_FN void resv_lockdep_set_cmp_fn(struct resv_lockdep_map *map, resv_lockdep_cmp_fn fn) RESV_LD_OFF();
 
-	/** Memory is about to be freed or made anew: reports a lock in it that the caller holds. Linux:
+/** Memory is about to be freed or made anew: reports a lock in it that the caller holds. Linux:
  * debug_check_no_locks_freed(). */
-	RESV_LD_FN void resv_lockdep_free(const void *memory, size_t size) RESV_LD_OFF()
+RESV_LD_FN void resv_lockdep_free(const void *memory, size_t size) RESV_LD_OFF();
 
-	/** Forgets all classes whose keys lie in this memory, and their orders: for a module that is unloaded. None of these
+/** Forgets all classes whose keys lie in this memory, and their orders: for a module that is unloaded. None of these
  * locks may be held, nor taken again. Linux: lockdep_free_key_range(). */
-	RESV_LD_FN void resv_lockdep_unregister(const void *memory, size_t size) RESV_LD_OFF()
+RESV_LD_FN void resv_lockdep_unregister(const void *memory, size_t size) RESV_LD_OFF();
 
-	/** With CONFIG_RESV_LOCK_STAT: the caller, after acquire, is about to wait, or has got the lock after it waited. Linux:
+/** With CONFIG_RESV_LOCK_STAT: the caller, after acquire, is about to wait, or has got the lock after it waited. Linux:
  * lock_contended(), lock_acquired(). */
-	RESV_LD_FN void resv_lockdep_contended(struct resv_lockdep_map *map, unsigned long ip)
-		RESV_LD_OFF() RESV_LD_FN
-	void resv_lockdep_acquired(struct resv_lockdep_map *map, unsigned long ip) RESV_LD_OFF()
+RESV_LD_FN void resv_lockdep_contended(struct resv_lockdep_map *map, unsigned long ip) RESV_LD_OFF();
+RESV_LD_FN void resv_lockdep_acquired(struct resv_lockdep_map *map, unsigned long ip) RESV_LD_OFF();
 
-	/* ---- Ours alone ------------------------------------------------------------------------------------------------- */
+/* ---- Ours alone ------------------------------------------------------------------------------------------------- */
 
-	/** A task that holds the lock gives it up so that another one, which calls handoff_in, will release it. What the second
+/** A task that holds the lock gives it up so that another one, which calls handoff_in, will release it. What the second
  * takes while it holds the lock counts; the hand-over itself waits for nothing. */
-	RESV_LD_FN void resv_lockdep_handoff_out(struct resv_lockdep_map *map, unsigned long ip)
-		RESV_LD_OFF() RESV_LD_FN
-	void resv_lockdep_handoff_in(struct resv_lockdep_map *map, unsigned long ip) RESV_LD_OFF()
+RESV_LD_FN void resv_lockdep_handoff_out(struct resv_lockdep_map *map, unsigned long ip) RESV_LD_OFF();
+RESV_LD_FN void resv_lockdep_handoff_in(struct resv_lockdep_map *map, unsigned long ip) RESV_LD_OFF();
 
-	/** States that `then` may be taken while `first` is held, before anybody does so. Returns 0, or -EDEADLK with a report
+/** States that `then` may be taken while `first` is held, before anybody does so. Returns 0, or -EDEADLK with a report
  * if the opposite has been seen. */
-	RESV_LD_FN
-	int resv_lockdep_declare_order(struct resv_lockdep_map *first, struct resv_lockdep_map *then)
-		RESV_LD_OFF(return 0;)
+RESV_LD_FN int resv_lockdep_declare_order(struct resv_lockdep_map *first, struct resv_lockdep_map *then)
+	RESV_LD_OFF(return 0;);
 
-	/** Until the matching end, a blocking reserve or a wait for an unreserve by the calling task is a bug: eviction, swapout
+/** Until the matching end, a blocking reserve or a wait for an unreserve by the calling task is a bug: eviction, swapout
  * and destruction only ever try. Nests. */
-	RESV_LD_FN void resv_lockdep_no_blocking_begin(void) RESV_LD_OFF() RESV_LD_FN
-	void resv_lockdep_no_blocking_end(void) RESV_LD_OFF()
+RESV_LD_FN void resv_lockdep_no_blocking_begin(void) RESV_LD_OFF();
+RESV_LD_FN void resv_lockdep_no_blocking_end(void) RESV_LD_OFF();
 
-	/** The kernel's own locks are invisible on a stock kernel: annotate these where the driver is called under them. */
-	extern struct resv_lockdep_map resv_lockdep_mmap_lock,
-	resv_lockdep_fs_reclaim;
+/** The kernel's own locks are invisible on a stock kernel: annotate these where the driver is called under them. */
+extern struct resv_lockdep_map resv_lockdep_mmap_lock, resv_lockdep_fs_reclaim;
 /** What resv_fence_might_wait() waits for. */
 extern struct resv_lockdep_map resv_lockdep_fence;
 
 /** Declares the order that every GPU driver keeps: mmap_lock, acquire context, reservation, fs_reclaim, fence wait.
  * Returns 0, or -EDEADLK as resv_lockdep_declare_order(). Linux: dma_resv_lockdep(). */
-RESV_LD_FN int resv_lockdep_declare_driver_order(void) RESV_LD_OFF(return 0;)
+RESV_LD_FN int resv_lockdep_declare_driver_order(void) RESV_LD_OFF(return 0;);
 
-	/* ---- Fences ------------------------------------------------------------------------------------------------------- */
+/* ---- Fences ------------------------------------------------------------------------------------------------------- */
 
-	/** Everything up to the matching end is needed to signal a fence that others may wait for: it may not itself wait for
+/** Everything up to the matching end is needed to signal a fence that others may wait for: it may not itself wait for
  * one, nor take a lock under which anybody waits for one. Returns what end wants. Linux: dma_fence_begin_signalling(). */
-	RESV_LD_FN bool resv_fence_begin_signalling(void) RESV_LD_OFF(return true;) RESV_LD_FN
-	void resv_fence_end_signalling(bool cookie) RESV_LD_OFF()
+RESV_LD_FN bool resv_fence_begin_signalling(void) RESV_LD_OFF(return true;);
+RESV_LD_FN void resv_fence_end_signalling(bool cookie) RESV_LD_OFF();
 
-	/** The caller is about to wait for a fence, or might have to. Linux: __dma_fence_might_wait(). */
-	RESV_LD_FN void resv_fence_might_wait(void) RESV_LD_OFF()
+/** The caller is about to wait for a fence, or might have to. Linux: __dma_fence_might_wait(). */
+RESV_LD_FN void resv_fence_might_wait(void) RESV_LD_OFF();
 
-	/* ---- What it knows ------------------------------------------------------------------------------------------------ */
+/* ---- What it knows ------------------------------------------------------------------------------------------------ */
 
-	/** Forgets all classes, orders, reports and counters. No annotated lock may be held. For tests. */
-	RESV_LD_FN void resv_lockdep_reset(void) RESV_LD_OFF()
+/** Forgets all classes, orders, reports and counters. No annotated lock may be held. For tests. */
+RESV_LD_FN void resv_lockdep_reset(void) RESV_LD_OFF();
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wshadow" /* functions and structs of one name, as in C */
-		RESV_LD_FN void resv_lockdep_stats(struct resv_lockdep_stats *stats) RESV_LD_OFF()
+RESV_LD_FN void resv_lockdep_stats(struct resv_lockdep_stats *stats) RESV_LD_OFF();
 
-	/** The statistics of the class number `index`; false beyond the last. */
-	RESV_LD_FN bool resv_lockdep_class_stats(unsigned index, struct resv_lockdep_class_stats *stats)
-		RESV_LD_OFF(return false;)
+/** The statistics of the class number `index`; false beyond the last. */
+RESV_LD_FN bool resv_lockdep_class_stats(unsigned index, struct resv_lockdep_class_stats *stats)
+	RESV_LD_OFF(return false;);
 #pragma GCC diagnostic pop
 
-	/** The graph of orders in the DOT language, line by line, without newlines: refused orders, and the cycles that they
+/** The graph of orders in the DOT language, line by line, without newlines: refused orders, and the cycles that they
  * would close, in red. `emit` must not take annotated locks. */
-	RESV_LD_FN void resv_lockdep_dump_dot(void (*emit)(const char *line, void *data), void *data)
-		RESV_LD_OFF()
+RESV_LD_FN void resv_lockdep_dump_dot(void (*emit)(const char *line, void *data), void *data) RESV_LD_OFF();
 
-	/** What the calling task holds, in the kernel's format, line by line. Linux: debug_show_held_locks(). */
-	RESV_LD_FN void resv_lockdep_dump_held(void (*emit)(const char *line, void *data), void *data)
-		RESV_LD_OFF()
+/** What the calling task holds, in the kernel's format, line by line. Linux: debug_show_held_locks(). */
+RESV_LD_FN void resv_lockdep_dump_held(void (*emit)(const char *line, void *data), void *data) RESV_LD_OFF();
 
 #undef RESV_LD_FN
 #undef RESV_LD_OFF
