@@ -124,7 +124,8 @@ inline class_id class_of(held_stack &stack, lockdep_map &map, unsigned subclass,
 {
 	class_id cls = map_access::cached(map, subclass);
 	// The number may be older than the class: see resv_lockdep_unregister().
-	if (cls != 0 && classes[cls].key.load(order::relaxed) == map_access::key(map, subclass)) [[likely]]
+	// Acquire: what describes the class; partner: class_table::add().
+	if (cls != 0 && classes[cls].key.load(order::acquire) == map_access::key(map, subclass)) [[likely]]
 		return cls;
 	return look_up_class(stack, map, subclass, where);
 }

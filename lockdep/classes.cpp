@@ -20,13 +20,15 @@ bool same(const char *a, const char *b)
 
 class_id class_table::find(uintptr_t key) const
 {
-	for (unsigned slot = home_of(key);; slot = (slot + 1) & slot_mask) {
+	unsigned slot = home_of(key);
+	for (unsigned n = 0; n <= slot_mask; n++, slot = (slot + 1) & slot_mask) {
 		class_id cls = slots_[slot].load(order::acquire); // partner: the release in add()
 		if (cls == 0)
 			return 0;
 		if (cls != removed_slot && classes_[cls].key.load(order::relaxed) == key)
 			return cls;
 	}
+	return 0;
 }
 
 class_id class_table::add(const lockdep_map &map, unsigned subclass)
@@ -59,13 +61,14 @@ class_id class_table::add(const lockdep_map &map, unsigned subclass)
 		if (classes_[other].key.load(order::relaxed) && classes_[other].subclass == c.subclass &&
 		    same(classes_[other].name, c.name))
 			c.version++;
-	c.key.store(key, order::relaxed);
-
 	unsigned slot = home_of(key);
 	while (slots_[slot].load(order::relaxed) != 0 && slots_[slot].load(order::relaxed) != removed_slot)
 		slot = (slot + 1) & slot_mask;
 	c.slot = slot;
-	slots_[slot].store(cls, order::release); // with all that was written above
+	// With all that describes the class. Who remembers the number from another time, or got it from somebody's map, reads
+	// the key (class_of()); the others come through the slot (find()).
+	c.key.store(key, order::release);
+	slots_[slot].store(cls, order::release);
 	return cls;
 }
 
@@ -80,7 +83,12 @@ void class_table::forget(class_id cls)
 
 void class_table::remove(class_id cls)
 {
-	slots_[classes_[cls].slot].store(removed_slot, order::relaxed);
+	unsigned slot = classes_[cls].slot;
+	slots_[slot].store(removed_slot, order::relaxed);
+	// In front of an empty slot no search has to go on.
+	if (slots_[(slot + 1) & slot_mask].load(order::relaxed) == 0)
+		for (; slots_[slot].load(order::relaxed) == removed_slot; slot = (slot - 1) & slot_mask)
+			slots_[slot].store(0, order::relaxed);
 	forget(cls);
 	removed_++;
 	untidy_ = true;

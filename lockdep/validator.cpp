@@ -411,7 +411,7 @@ bool merge(held_stack &stack, lockdep_map &map, class_id cls, const lockdep_map 
 		return false;
 	const class_id cls = map_access::cached(map, 0);
 	const lock_class &c = classes[cls];
-	if (c.key.load(order::relaxed) != map_access::key(map, 0) ||
+	if (c.key.load(order::acquire) != map_access::key(map, 0) || // see class_of()
 	    (c.usage.load(order::relaxed) & noted_mask) != all_noted || stack->count(cls) != 0) [[unlikely]]
 		return false;
 	if (const held *top = stack->top(); top != stack->end()) {
