@@ -126,9 +126,8 @@ public:
 	/// The class as the map remembers it, which may be of another time: 0 if it remembers none.
 	static class_id cached(const lockdep_map &map, unsigned subclass)
 	{
-		return subclass < 2
-			       ? static_cast<class_id>(map.classes_.load(order::relaxed) >> 16 * subclass)
-			       : 0;
+		return static_cast<class_id>(subclass < 2 ? map.classes_.load(order::relaxed) >> 16 * subclass
+							  : 0);
 	}
 	static void cache(lockdep_map &map, unsigned subclass, class_id cls)
 	{

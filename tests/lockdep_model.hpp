@@ -17,7 +17,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <initializer_list>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -62,6 +61,20 @@ enum class action : uint8_t {
 	softirqs_on,
 };
 
+/// A lock, or none. (GCC 12 takes a std::optional in here for uninitialized.)
+class lock_or_none {
+public:
+	constexpr lock_or_none() = default;
+	constexpr lock_or_none(uint8_t lock) : lock_(lock), is_one_(true) {}
+	constexpr explicit operator bool() const { return is_one_; }
+	constexpr uint8_t operator*() const { return lock_; }
+	bool operator==(const lock_or_none &) const = default;
+
+private:
+	uint8_t lock_ = 0;
+	bool is_one_ = false;
+};
+
 struct step {
 	action what = action::acquire;
 	uint8_t task = 0;
@@ -70,8 +83,8 @@ struct step {
 	uint8_t read = 0; // as for resv_lockdep_acquire()
 	bool trylock = false;
 	bool check = true;
-	std::optional<uint8_t> nest = std::nullopt; // the lock to nest in
-	uint8_t place = 0;                          // in the code
+	lock_or_none nest{}; // in it
+	uint8_t place = 0;   // in the code
 };
 
 using script = std::vector<step>;
@@ -349,7 +362,7 @@ private:
 		unsigned cls;
 		unsigned read;
 		bool check;
-		std::optional<uint8_t> nest;
+		lock_or_none nest;
 		bool speaks_for_those_below; // an order from them leads to it, and from there to what lies above
 	};
 
@@ -399,7 +412,7 @@ private:
 		h.cls = class_of(s.lock, s.subclass);
 		h.read = s.read;
 		h.check = s.check;
-		h.nest = nested ? s.nest : std::nullopt;
+		h.nest = nested ? s.nest : lock_or_none();
 		h.speaks_for_those_below = complete && s.read != 2;
 		// With nothing between them, what leads to one of a class leads to the other.
 		for (unsigned i = now.depth; i-- != 0 && alike(now.at[i], h);)

@@ -281,7 +281,7 @@ private:
 	}
 
 	// A lock of another class, which is held most of the time.
-	std::optional<uint8_t> nest(const step &s, const std::vector<step> &held)
+	lock_or_none nest(const step &s, const std::vector<step> &held)
 	{
 		uint8_t lock;
 		if (dice_.percent(2))
@@ -289,8 +289,8 @@ private:
 		else if (!held.empty())
 			lock = held[dice_.below(static_cast<unsigned>(held.size()))].lock;
 		else
-			return std::nullopt;
-		return key_of(lock) == key_of(s.lock) ? std::nullopt : std::optional(lock);
+			return {};
+		return key_of(lock) == key_of(s.lock) ? lock_or_none() : lock_or_none(lock);
 	}
 
 	dice dice_;
@@ -474,7 +474,7 @@ public:
 				    simpler([](step &s) { s.trylock = false; }) ||
 				    simpler([](step &s) { s.check = true; }) ||
 				    simpler([](step &s) { s.subclass = 0; }) ||
-				    simpler([](step &s) { s.nest.reset(); }) ||
+				    simpler([](step &s) { s.nest = {}; }) ||
 				    simpler([](step &s) { s.place = 0; }))
 					return true;
 			}

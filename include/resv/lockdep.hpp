@@ -156,6 +156,7 @@ constexpr uintptr_t return_address()
 class caller {
 public:
 	constexpr explicit caller(uintptr_t) {}
+	~caller() {} // or compilers would take one for unused
 };
 } // namespace lockdep
 
