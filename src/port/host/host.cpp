@@ -18,9 +18,6 @@
 #include <mutex>
 #include <new>
 
-#include <cxxabi.h>
-#include <dlfcn.h>
-#include <link.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
@@ -385,21 +382,4 @@ void resv_port_system(char *buf, size_t size)
 
 	_Unwind_Backtrace(unwind_frame, &trace);
 	return trace.count;
-}
-
-void resv_port_symbol(uintptr_t pc, char *buf, size_t size)
-{
-	Dl_info info;
-	void *entry = nullptr;
-
-	if (dladdr1(reinterpret_cast<void *>(pc), &info, &entry, RTLD_DL_SYMENT) == 0 ||
-	    info.dli_sname == nullptr) {
-		snprintf(buf, size, "%#lx", static_cast<unsigned long>(pc));
-		return;
-	}
-	char *demangled = abi::__cxa_demangle(info.dli_sname, nullptr, nullptr, nullptr);
-	snprintf(buf, size, "%s+%#lx/%#lx", demangled != nullptr ? demangled : info.dli_sname,
-		 static_cast<unsigned long>(pc - reinterpret_cast<uintptr_t>(info.dli_saddr)),
-		 static_cast<unsigned long>(static_cast<const ElfW(Sym) *>(entry)->st_size));
-	free(demangled);
 }
