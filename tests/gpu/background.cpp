@@ -68,7 +68,9 @@ bool device::evict_one(actor &self, uint32_t &victim) RESV_NO_ANALYSIS
 	bool found = false;
 	for (unsigned i = 0; i < candidates && !found; i++) {
 		victim = self.random.below(config_.buffers);
-		found = reservation_of(victim).try_reserve(nullptr);
+		resv::reservation_object &object = reservation_of(victim);
+		found = config_.broken == breakage::blocking_eviction ? object.reserve(nullptr) == 0
+								      : object.try_reserve(nullptr);
 	}
 	if (found) {
 		use moved = {.buffer = victim & 0x7fffffff, .write = 1};

@@ -87,7 +87,7 @@ int main(int argc, char **argv)
 			};
 		if (!gpu::run_workload(spec, watch, results.emplace_back()))
 			return fail("no memory for run '" + spec.name + "'");
-		good &= !results.back().violated();
+		good &= !results.back().violated() && results.back().lock_order_reports == 0;
 	}
 	fputs(gpu::format_table(workload.name, results).c_str(), stdout);
 	if (trace && !trace->finish()) {

@@ -14,8 +14,9 @@ const char *const usage =
 	"  --trace=FILE      writes a trace, to be opened in Perfetto or chrome://tracing\n"
 	"  --help            shows this\n"
 	"\n"
-	"Ctrl-C ends a run early. Exit code: 0, 1 if the run was not serializable or got stuck, or\n"
-	"2 if it could not be started. The keys are explained in tests/gpu/workloads/desktop.conf.\n";
+	"Ctrl-C ends a run early. Exit code: 0; 1 if the run was not serializable, got stuck or broke a\n"
+	"lock order; 2 if it could not be started. The keys are explained in\n"
+	"tests/gpu/workloads/desktop.conf.\n";
 
 bool parse_options(const std::vector<std::string> &arguments, options &result, std::string &error)
 {

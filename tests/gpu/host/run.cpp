@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 #include "run.hpp"
 
+#include <resv/lockdep.h>
+
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
@@ -105,6 +107,14 @@ uint64_t jobs_so_far(device &gpu)
 	return jobs;
 }
 
+// All that the annotator has found so far.
+uint64_t lock_order_reports()
+{
+	struct resv_lockdep_stats stats {};
+	resv_lockdep_stats(&stats);
+	return stats.reports + stats.lost_reports;
+}
+
 // Until all clients have ended.
 void supervise(crew &threads, device &gpu, const observer &watch, run_result &result)
 {
@@ -152,6 +162,7 @@ bool run_workload(const run_spec &spec, const observer &watch, run_result &resul
 {
 	result = {};
 	result.spec = spec;
+	const uint64_t reports = lock_order_reports();
 	auto gpu = std::make_unique<device>();
 	if (gpu->create(spec.config) != 0)
 		return false;
@@ -182,6 +193,7 @@ bool run_workload(const run_spec &spec, const observer &watch, run_result &resul
 	result.retired_in_order = gpu->retired_in_order();
 	result.stopped = gpu->stopped();
 	result.serial = gpu->check();
+	result.lock_order_reports = lock_order_reports() - reports;
 	if (watch.finished)
 		watch.finished(spec, *gpu);
 	return true;
