@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
+#include "lock_graph.hpp"
 #include "options.hpp"
 #include "progress.hpp"
 #include "table.hpp"
@@ -34,6 +35,16 @@ int fail(const std::string &why)
 	return not_started;
 }
 
+// False: says on stderr why not.
+bool draw(const gpu::options &options, gpu::lock_graph_file &lock_graph)
+{
+	std::string error;
+	if (options.lock_graph.empty() || lock_graph.write(error))
+		return true;
+	fprintf(stderr, "resv-gpu: %s\n", error.c_str());
+	return false;
+}
+
 } // namespace
 
 int main(int argc, char **argv)
@@ -47,6 +58,9 @@ int main(int argc, char **argv)
 		fputs(gpu::usage, stdout);
 		return ok;
 	}
+	gpu::lock_graph_file lock_graph;
+	if (!options.lock_graph.empty() && !lock_graph.open(options.lock_graph, error))
+		return fail(error);
 	if (!gpu::load_workload(options.workload, gpu::workload_directories(), options.settings, workload,
 				error))
 		return fail(error);
@@ -94,5 +108,6 @@ int main(int argc, char **argv)
 		fprintf(stderr, "resv-gpu: %s: could not be written\n", options.trace.c_str());
 		good = false;
 	}
+	good &= draw(options, lock_graph);
 	return good ? ok : wrong;
 }
