@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
+#include "demo.hpp"
 #include "lock_graph.hpp"
 #include "options.hpp"
 #include "progress.hpp"
@@ -45,6 +46,15 @@ bool draw(const gpu::options &options, gpu::lock_graph_file &lock_graph)
 	return false;
 }
 
+int play_demo(const gpu::options &options, gpu::lock_graph_file &lock_graph)
+{
+	bool good = gpu::play_demo();
+	good &= draw(options, lock_graph);
+	if (good && !options.lock_graph.empty())
+		printf("The picture is in %s.\n", options.lock_graph.c_str());
+	return good ? ok : wrong;
+}
+
 } // namespace
 
 int main(int argc, char **argv)
@@ -58,9 +68,13 @@ int main(int argc, char **argv)
 		fputs(gpu::usage, stdout);
 		return ok;
 	}
+	if (!options.demo.empty() && !gpu::find_demo(options.demo, error))
+		return fail(error);
 	gpu::lock_graph_file lock_graph;
 	if (!options.lock_graph.empty() && !lock_graph.open(options.lock_graph, error))
 		return fail(error);
+	if (!options.demo.empty())
+		return play_demo(options, lock_graph);
 	if (!gpu::load_workload(options.workload, gpu::workload_directories(), options.settings, workload,
 				error))
 		return fail(error);

@@ -5,6 +5,7 @@ namespace gpu {
 
 const char *const usage =
 	"usage: resv-gpu [--workload=NAME|FILE] [--set key=value]... [--trace=FILE] [--lockgraph=FILE]\n"
+	"       resv-gpu --demo=NAME [--lockgraph=FILE]\n"
 	"\n"
 	"Runs a workload of the software GPU and checks that it was serializable.\n"
 	"\n"
@@ -14,11 +15,12 @@ const char *const usage =
 	"  --trace=FILE      writes a trace, to be opened in Perfetto or chrome://tracing\n"
 	"  --lockgraph=FILE  draws the lock order that was seen: .dot, or .svg, .png, .pdf by graphviz;\n"
 	"                    needs a build with PROVE_LOCKING\n"
+	"  --demo=NAME       plays a demo instead of a workload: mail-thread\n"
 	"  --help            shows this\n"
 	"\n"
 	"Ctrl-C ends a run early. Exit code: 0; 1 if the run was not serializable, got stuck or broke a\n"
-	"lock order; 2 if it could not be started. The keys are explained in\n"
-	"tests/gpu/workloads/desktop.conf.\n";
+	"lock order, or if a demo went otherwise than told; 2 if it could not be started. The keys are\n"
+	"explained in tests/gpu/workloads/desktop.conf.\n";
 
 bool parse_options(const std::vector<std::string> &arguments, options &result, std::string &error)
 {
@@ -30,9 +32,10 @@ bool parse_options(const std::vector<std::string> &arguments, options &result, s
 			result.help = true;
 			continue;
 		}
-		if (flag != "--workload" && flag != "--set" && flag != "--trace" && flag != "--lockgraph") {
+		if (flag != "--workload" && flag != "--set" && flag != "--trace" && flag != "--lockgraph" &&
+		    flag != "--demo") {
 			error = "got '" + argument +
-				"', expected --workload, --set, --trace, --lockgraph or --help";
+				"', expected --workload, --set, --trace, --lockgraph, --demo or --help";
 			return false;
 		}
 		std::string value;
@@ -50,8 +53,10 @@ bool parse_options(const std::vector<std::string> &arguments, options &result, s
 			result.settings.push_back(value);
 		else if (flag == "--trace")
 			result.trace = value;
-		else
+		else if (flag == "--lockgraph")
 			result.lock_graph = value;
+		else
+			result.demo = value;
 	}
 	return true;
 }

@@ -13,6 +13,7 @@ struct options {
 	std::vector<std::string> settings; // key=value
 	std::string trace;                 // a file, or empty
 	std::string lock_graph;            // a file, or empty
+	std::string demo;                  // or empty
 	bool help = false;
 };
 

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 #include "run.hpp"
 
+#include "crew.hpp"
+
 #include <resv/lockdep.h>
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
 #include <cstdio>
 #include <memory>
-#include <mutex>
-#include <thread>
 
-#include <pthread.h>
 #include <unistd.h>
 
 namespace gpu {
@@ -24,44 +22,6 @@ using std::chrono::milliseconds;
 
 constexpr auto look_interval = milliseconds(50);
 constexpr auto grace = std::chrono::seconds(5); // for a stuck run's threads to end
-
-/// Threads, of which one may wait for those that are counted.
-class crew {
-public:
-	template <typename Body>
-	void start(const std::string &name, bool counted, Body body)
-	{
-		running_ += counted;
-		threads_.emplace_back([this, name, counted, body] {
-			pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
-			body();
-			if (!counted)
-				return;
-			std::scoped_lock guard(lock_);
-			if (--running_ == 0)
-				all_ended_.notify_one();
-		});
-	}
-
-	/// False: time is up.
-	bool wait_for_counted(clock::duration time)
-	{
-		std::unique_lock guard(lock_);
-		return all_ended_.wait_until(guard, clock::now() + time, [this] { return running_ == 0; });
-	}
-
-	void join()
-	{
-		for (std::thread &t : threads_)
-			t.join();
-	}
-
-private:
-	std::mutex lock_;
-	std::condition_variable all_ended_;
-	std::atomic<unsigned> running_ = 0;
-	std::vector<std::thread> threads_;
-};
 
 std::string actor_name(const device &gpu, unsigned i)
 {
