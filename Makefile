@@ -150,8 +150,19 @@ build/need/test build/need/bench build/need/lint build/need/sim: | build/need/bu
 
 # ---- Programs ---------------------------------------------------------------------------------------------------
 
-run: build/plain/gpu/resv-gpu ## the software GPU (WORKLOAD=name or file, TRACE=file to write, ARGS=more)
-	@build/plain/gpu/resv-gpu --workload=$(WORKLOAD) $(if $(TRACE),--trace=$(TRACE)) $(ARGS)
+# What draws the lock order is built with PROVE_LOCKING. A demo is played with it, and then without.
+played  := $(if $(DEMO),prove plain,$(if $(LOCKGRAPH),prove,plain))
+picture := $(or $(LOCKGRAPH),$(DEMO:%=build/%.svg))
+
+run: ## the software GPU (WORKLOAD=name or file, TRACE=, LOCKGRAPH=file to write, ARGS=more; or DEMO=mail-thread)
+run: $(played:%=build/%/gpu/resv-gpu) | $(if $(filter-out %.dot,$(picture)),build/need/graph)
+ifdef DEMO
+	@build/prove/gpu/resv-gpu --demo=$(DEMO) --lockgraph=$(picture)
+	@echo
+	@build/plain/gpu/resv-gpu --demo=$(DEMO)
+else
+	@$< --workload=$(WORKLOAD) $(if $(TRACE),--trace=$(TRACE)) $(if $(picture),--lockgraph=$(picture)) $(ARGS)
+endif
 
 bench: ## time the locks beside their peers, then the annotator (about five minutes); build/bench/{results,ratios}.json
 bench: build/bench/resv-bench build/bench/lockdep/resv-bench
@@ -177,7 +188,7 @@ explore: build/sim/resv-sim ## a SCENARIO, or their list (BOUND, SEED, SEARCH, M
 
 host_steps := test-plain test-prove symbols compile-fail
 steps      := builds $(tested:%=test-%) symbols fastpath panic compile-fail install-check examples workloads \
-	bench-count check-sim lint
+	lockgraph bench-count check-sim lint
 
 # What the steps need is made side by side, before they run one after the other. A part that cannot be made does not
 # stop the rest: its step will fail.
@@ -185,9 +196,10 @@ test_program = $(patsubst test-%,build/%/tests/resv_tests,$(filter test-%,$1))
 sims = build/sim/resv-sim build/sim-debug/resv-sim build/relacy/resv-relacy
 jobs = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
-check: ## everything, one summary at the end (about a quarter of an hour on two cores)
-check: build/need/test build/need/bench build/need/lint build/need/sim
-	-@$(MAKE) --keep-going $(jobs) builds stage lint build/plain/gpu/resv-gpu $(call test_program,$(steps)) $(sims)
+check: ## everything, one summary at the end (about ten minutes on two cores)
+check: build/need/test build/need/bench build/need/lint build/need/sim build/need/graph
+	-@$(MAKE) --keep-going $(jobs) builds stage lint build/plain/gpu/resv-gpu build/prove/gpu/resv-gpu \
+		$(call test_program,$(steps)) $(sims)
 	@tests/tools/check $(steps)
 
 check-host: build/need/test ## the tests without sanitizers, and what is as quick
@@ -202,12 +214,14 @@ test-%: build/%/tests/resv_tests ## the test suites in one flavour: plain, prove
 	@tests/tools/gtest $<
 
 symbols: ## that the core and the GPU driver need nothing but their ports
-symbols: $(call objects,release,$(core) $(gpu)) $(call objects,prove,$(core))
+symbols: $(call objects,release,$(core) $(gpu)) $(call objects,prove,$(core) $(gpu))
 	@tests/tools/symbols 'the core' include/resv/port.h $(call objects,release,$(core))
 	@tests/tools/symbols 'the core with PROVE_LOCKING' 'include/resv/port.h src/port/host/resv_port/held.hpp' \
 		$(call objects,prove,$(core))
 	@tests/tools/symbols 'the GPU driver' 'include/resv/port.h tests/gpu/os.hpp' \
 		$(call objects,release,$(core) $(gpu))
+	@tests/tools/symbols 'the GPU driver with PROVE_LOCKING' \
+		'include/resv/port.h src/port/host/resv_port/held.hpp tests/gpu/os.hpp' $(call objects,prove,$(core) $(gpu))
 
 panic: build/prove/panic build/panic/panic ## that a report ends a program where it should, and only there
 	@tests/tools/panic $^
@@ -233,6 +247,9 @@ examples: stage | build/need/test ## the programs in README.md
 
 workloads: build/plain/gpu/resv-gpu ## each workload of the software GPU, for a second
 	@tests/tools/workloads $< tests/gpu/workloads/*.conf
+
+lockgraph: build/prove/gpu/resv-gpu build/plain/gpu/resv-gpu | build/need/graph ## that the annotator sees what the GPU does
+	@tests/tools/lockgraph $^ tests/gpu/workloads/*.conf
 
 check-sim: $(sims) ## that no interleaving breaks the locks, and that planted bugs do (about four minutes on two cores)
 	@tests/sim/check
@@ -291,4 +308,4 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: all run bench check check-host builds symbols fastpath panic compile-fail stage install-check examples workloads \
-	bench-count check-sim explore lint format menuconfig install clean help
+	lockgraph bench-count check-sim explore lint format menuconfig install clean help
