@@ -7,7 +7,6 @@
 #include <resv/lockdep.h>
 
 #include <pthread.h>
-#include <time.h>
 
 #include <array>
 #include <atomic>
@@ -81,13 +80,6 @@ void pthread_pairs(benchmark::State &state, size_t n)
 
 constexpr auto round_time = std::chrono::milliseconds(100);
 
-double cpu_time()
-{
-	timespec now;
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
 struct alignas(64) worker {
 	int cpu;
 	lock_set locks{};
@@ -106,13 +98,13 @@ void work(std::initializer_list<worker *> workers)
 			pin(w->cpu);
 			long pairs = 0;
 			start.arrive_and_wait();
-			double begin = cpu_time();
+			double begin = thread_cpu_time();
 			for (; !stop.load(std::memory_order_relaxed); pairs += 1000)
 				for (int i = 0; i < 1000; i++) {
 					w->locks.acquire(0);
 					w->locks.release(0);
 				}
-			w->pairs_a_second = static_cast<double>(pairs) / (cpu_time() - begin);
+			w->pairs_a_second = static_cast<double>(pairs) / (thread_cpu_time() - begin);
 		});
 	start.arrive_and_wait();
 	std::this_thread::sleep_for(round_time);
