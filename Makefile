@@ -11,6 +11,8 @@ CLANG    ?= clang
 CLANGXX  ?= clang++
 WORKLOAD ?= desktop
 
+comma := ,
+
 .DELETE_ON_ERROR:
 .SECONDARY:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
@@ -25,12 +27,13 @@ all: build/release/libresv.a build/prove/libresv.a $(if $(wildcard build/.config
 
 tested   := plain prove asan tsan clang
 explored := sim sim-debug relacy
-flavours := release $(tested) clang-prove $(explored) custom
+flavours := release $(tested) clang-prove panic $(explored) custom
 
 options.prove       := PROVE_LOCKING
-options.asan        := PROVE_LOCKING RESV_DEBUG_WW_SLOWPATH
+options.asan        := PROVE_LOCKING RESV_DEBUG_WW_SLOWPATH RESV_LOCK_STAT
 options.tsan        := $(options.asan)
 options.clang-prove := PROVE_LOCKING
+options.panic       := PROVE_LOCKING RESV_PANIC_ON_REPORT
 options.sim         := RESV_SPIN_TURNS=2
 options.sim-debug   := RESV_SPIN_TURNS=2 RESV_DEBUG_WW_MUTEXES RESV_DEBUG_WW_SLOWPATH
 options.relacy      := RESV_SPIN_TURNS=2
@@ -55,10 +58,11 @@ cxx = $(if $(filter clang%,$1),$(CLANGXX),$(CXX))
 
 core     := $(wildcard src/*.cpp lockdep/*.cpp)
 port     := $(wildcard src/port/host/*.cpp)
-tests    := $(wildcard tests/*_test.cpp tests/*_test.c tests/gpu/*_test.cpp tests/gpu/host/*_test.cpp)
+tests    := $(wildcard tests/*.cpp tests/*.c tests/gpu/*_test.cpp tests/gpu/host/*_test.cpp)
 gpu      := $(filter-out %_test.cpp,$(wildcard tests/gpu/*.cpp))
 gpu_host := $(filter-out %_test.cpp %/main.cpp,$(wildcard tests/gpu/host/*.cpp))
-bench    := $(wildcard tests/bench/*.cpp)
+bench    := $(filter-out tests/bench/lockdep%,$(wildcard tests/bench/*.cpp))
+bench_lockdep := tests/bench/main.cpp tests/bench/machine.cpp $(wildcard tests/bench/lockdep*.cpp)
 sim_port := $(wildcard src/port/sim/*.cpp)
 sim      := $(wildcard tests/sim/*.cpp)
 relacy   := $(wildcard tests/sim/relacy/*.cpp)
@@ -68,7 +72,8 @@ scripts  := .ci/run $(wildcard tests/tools/* tests/bench/count/*.sh) tests/sim/c
 	tests/sim/bugs/check tests/sim/spin/check
 formatted := $(wildcard $(foreach dir,include/resv include/resv_port src src/port/host src/port/sim \
 	src/port/sim/resv_port lockdep tests tests/gpu tests/gpu/host tests/bench tests/bench/count tests/compile_fail \
-	tests/fastpath tests/install tests/sim tests/sim/relacy tests/sim/relacy/resv_port, \
+	tests/fastpath tests/install tests/panic tests/sim tests/sim/relacy tests/sim/relacy/resv_port \
+	src/port/host/resv_port, \
 	$(addprefix $(dir)/*.,c h cpp hpp)))
 
 # The core and the GPU driver are freestanding, except where Relacy's headers are; ports, front and tests are hosted.
@@ -77,13 +82,16 @@ warnings     := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
 
 # ---- Rules, once for each flavour -------------------------------------------------------------------------------
 
+# What the locks tell the annotator, tests hear as well: see tests/lockdep_recorder.hpp.
+wrapped := $(patsubst %,-Wl$(comma)--wrap=resv_lockdep_%,on_acquire on_release on_sync acquire release sync)
+
 objects = $(patsubst %,build/$1/%.o,$2)
 
 define flavour_rules
 build/$1/%.cpp.o: %.cpp build/$1/include/resv/autoconf.h
 	@mkdir -p $$(@D)
 	$$(call say,CXX)$(call cxx,$1) -std=c++20 $$(CXXFLAGS) $(flags.$1) $(warnings) $$(kind_flags) \
-		-Ibuild/$1/include -Iinclude -MMD -MP -c $$< -o $$@
+		-Ibuild/$1/include $(if $(filter $1,$(explored)),,-Isrc/port/host) -Iinclude -MMD -MP -c $$< -o $$@
 
 build/$1/%.c.o: %.c build/$1/include/resv/autoconf.h
 	@mkdir -p $$(@D)
@@ -100,7 +108,7 @@ build/$1/libresv.a: $(call objects,$1,$(core) $(port))
 	$$(call say,AR)$$(AR) rcs $$@ $$^
 
 build/$1/tests/resv_tests: $(call objects,$1,$(tests) $(gpu) $(gpu_host)) build/$1/libresv.a
-	$$(call say,LINK)$(call cxx,$1) $(flags.$1) $$^ -lgtest_main -lgtest -lpthread -o $$@
+	$$(call say,LINK)$(call cxx,$1) $(flags.$1) $$^ $(wrapped) -lgtest_main -lgtest -lpthread -o $$@
 
 build/$1/gpu/resv-gpu: $(call objects,$1,tests/gpu/host/main.cpp $(gpu_host) $(gpu)) build/$1/libresv.a
 	@mkdir -p $$(@D)
@@ -142,17 +150,35 @@ build/need/test build/need/bench build/need/lint build/need/sim: | build/need/bu
 
 # ---- Programs ---------------------------------------------------------------------------------------------------
 
-run: build/plain/gpu/resv-gpu ## the software GPU (WORKLOAD=name or file, TRACE=file to write, ARGS=more)
-	@build/plain/gpu/resv-gpu --workload=$(WORKLOAD) $(if $(TRACE),--trace=$(TRACE)) $(ARGS)
+# What draws the lock order is built with PROVE_LOCKING. A demo is played with it, and then without.
+played  := $(if $(DEMO),prove plain,$(if $(LOCKGRAPH),prove,plain))
+picture := $(or $(LOCKGRAPH),$(DEMO:%=build/%.svg))
 
-bench: build/bench/resv-bench ## time the locks beside their peers (about four minutes); build/bench/{results,ratios}.json
+run: ## the software GPU (WORKLOAD=name or file, TRACE=, LOCKGRAPH=file to write, ARGS=more; or DEMO=mail-thread)
+run: $(played:%=build/%/gpu/resv-gpu) | $(if $(filter-out %.dot,$(picture)),build/need/graph)
+ifdef DEMO
+	@build/prove/gpu/resv-gpu --demo=$(DEMO) --lockgraph=$(picture)
+	@echo
+	@build/plain/gpu/resv-gpu --demo=$(DEMO)
+else
+	@$< --workload=$(WORKLOAD) $(if $(TRACE),--trace=$(TRACE)) $(if $(picture),--lockgraph=$(picture)) $(ARGS)
+endif
+
+bench: ## time the locks beside their peers, then the annotator (about five minutes); build/bench/{results,ratios}.json
+bench: build/bench/resv-bench build/bench/lockdep/resv-bench
 	@build/bench/resv-bench --out=build/bench $(ARGS)
+	@build/bench/lockdep/resv-bench --out=build/bench/lockdep $(ARGS)
+	@sed -n '/"/s/,*$$/,/p' build/bench/ratios.json build/bench/lockdep/ratios.json | \
+		sed '1s/^/{\n/; $$s/,$$/\n}/' >build/bench/all.json && mv build/bench/all.json build/bench/ratios.json
 
+# The annotator is only in the library that has it.
 build/bench/resv-bench: $(call objects,release,$(bench)) build/release/libresv.a
+build/bench/lockdep/resv-bench: $(call objects,prove,$(bench_lockdep)) build/prove/libresv.a
+build/bench/resv-bench build/bench/lockdep/resv-bench:
 	@mkdir -p $(@D)
 	$(call say,LINK)$(CXX) $^ -lbenchmark $$(pkg-config --libs absl_synchronization) -lpthread -o $@
 
-$(call objects,release,$(bench)): | build/need/bench
+$(call objects,release,$(bench)) $(call objects,prove,$(bench_lockdep)): | build/need/bench
 
 explore: build/sim/resv-sim ## a SCENARIO, or their list (BOUND, SEED, SEARCH, MEMORY, RUNS, VARIANT, LIMIT, REPLAY, TRACE)
 	@build/sim/resv-sim $(if $(SCENARIO),$(foreach option,bound seed search memory runs variant limit replay trace, \
@@ -161,8 +187,8 @@ explore: build/sim/resv-sim ## a SCENARIO, or their list (BOUND, SEED, SEARCH, M
 # ---- Checks: each is a step of `make check`, and a target of its own ------------------------------------------------
 
 host_steps := test-plain test-prove symbols compile-fail
-steps      := builds $(tested:%=test-%) symbols fastpath compile-fail install-check examples workloads \
-	bench-count check-sim lint
+steps      := builds $(tested:%=test-%) symbols fastpath panic compile-fail install-check examples workloads \
+	lockgraph bench-count check-sim lint
 
 # What the steps need is made side by side, before they run one after the other. A part that cannot be made does not
 # stop the rest: its step will fail.
@@ -171,8 +197,9 @@ sims = build/sim/resv-sim build/sim-debug/resv-sim build/relacy/resv-relacy
 jobs = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
 check: ## everything, one summary at the end (about a quarter of an hour on two cores)
-check: build/need/test build/need/bench build/need/lint build/need/sim
-	-@$(MAKE) --keep-going $(jobs) builds stage lint build/plain/gpu/resv-gpu $(call test_program,$(steps)) $(sims)
+check: build/need/test build/need/bench build/need/lint build/need/sim build/need/graph
+	-@$(MAKE) --keep-going $(jobs) builds stage lint build/plain/gpu/resv-gpu build/prove/gpu/resv-gpu \
+		$(call test_program,$(steps)) $(sims)
 	@tests/tools/check $(steps)
 
 check-host: build/need/test ## the tests without sanitizers, and what is as quick
@@ -180,17 +207,27 @@ check-host: build/need/test ## the tests without sanitizers, and what is as quic
 	@tests/tools/check $(host_steps)
 
 builds: ## what is built and run by no other step
-builds: all build/clang/libresv.a build/clang-prove/libresv.a build/bench/resv-bench
+builds: all build/clang/libresv.a build/clang-prove/libresv.a build/bench/resv-bench \
+	build/bench/lockdep/resv-bench
 
 test-%: build/%/tests/resv_tests ## the test suites in one flavour: plain, prove, asan, tsan or clang
 	@tests/tools/gtest $<
 
 symbols: ## that the core and the GPU driver need nothing but their ports
-symbols: $(call objects,release,$(core) $(gpu)) $(call objects,prove,$(core))
+symbols: $(call objects,release,$(core) $(gpu)) $(call objects,prove,$(core) $(gpu))
 	@tests/tools/symbols 'the core' include/resv/port.h $(call objects,release,$(core))
-	@tests/tools/symbols 'the core with PROVE_LOCKING' include/resv/port.h $(call objects,prove,$(core))
+	@tests/tools/symbols 'the core with PROVE_LOCKING' 'include/resv/port.h src/port/host/resv_port/held.hpp' \
+		$(call objects,prove,$(core))
 	@tests/tools/symbols 'the GPU driver' 'include/resv/port.h tests/gpu/os.hpp' \
 		$(call objects,release,$(core) $(gpu))
+	@tests/tools/symbols 'the GPU driver with PROVE_LOCKING' \
+		'include/resv/port.h src/port/host/resv_port/held.hpp tests/gpu/os.hpp' $(call objects,prove,$(core) $(gpu))
+
+panic: build/prove/panic build/panic/panic ## that a report ends a program where it should, and only there
+	@tests/tools/panic $^
+
+build/%/panic: build/%/tests/panic/main.c.o build/%/libresv.a
+	$(call say,LINK)$(CXX) $^ -lpthread -o $@
 
 fastpath: | build/need/test ## that PROVE_LOCKING costs nothing where it is off
 	@tests/tools/fastpath '$(CXX) -std=c++20 $(CXXFLAGS) $(freestanding)' build/fastpath
@@ -210,6 +247,9 @@ examples: stage | build/need/test ## the programs in README.md
 
 workloads: build/plain/gpu/resv-gpu ## each workload of the software GPU, for a second
 	@tests/tools/workloads $< tests/gpu/workloads/*.conf
+
+lockgraph: build/prove/gpu/resv-gpu build/plain/gpu/resv-gpu | build/need/graph ## that the annotator sees what the GPU does
+	@tests/tools/lockgraph $^ tests/gpu/workloads/*.conf
 
 check-sim: $(sims) ## that no interleaving breaks the locks, and that planted bugs do (about four minutes on two cores)
 	@tests/sim/check
@@ -267,5 +307,5 @@ clean: ## remove build/, your configuration included
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all run bench check check-host builds symbols fastpath compile-fail stage install-check examples workloads \
-	bench-count check-sim explore lint format menuconfig install clean help
+.PHONY: all run bench check check-host builds symbols fastpath panic compile-fail stage install-check examples workloads \
+	lockgraph bench-count check-sim explore lint format menuconfig install clean help

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 #include "report.hpp"
 
+#include "traces.hpp"
+
 #include <resv/atomic_word.hpp>
+#include <resv/config.h>
 #include <resv/port.h>
 
 namespace resv {
 
 namespace {
 
-constexpr unsigned text_size = 4096;
-constexpr unsigned max_frames = 16;
+// A cycle of many locks has a stack trace for each.
+constexpr unsigned text_size = RESV_PROVE_LOCKING ? 32768 : 4096;
 constexpr const char *rule = "============================================\n";
 constexpr const char *thin_rule = "--------------------------------------------\n";
 
@@ -61,6 +64,30 @@ const char *headline(resv_report_kind kind)
 		return "wait for an unreserve while holding reservations";
 	case RESV_REPORT_CORRUPT_WAIT_LIST:
 		return "wait list is corrupt";
+	case RESV_REPORT_CIRCULAR:
+		return "possible circular locking dependency detected";
+	case RESV_REPORT_RECURSION:
+		return "possible recursive locking detected";
+	case RESV_REPORT_IRQ_ORDER:
+		return "HARDIRQ-safe -> HARDIRQ-unsafe lock order detected";
+	case RESV_REPORT_IRQ_INVERSION:
+		return "possible irq lock inversion dependency detected";
+	case RESV_REPORT_IRQ_STATE:
+		return "inconsistent lock state";
+	case RESV_REPORT_UNLOCK_BALANCE:
+		return "bad unlock balance detected!";
+	case RESV_REPORT_HELD_FREED:
+		return "held lock freed!";
+	case RESV_REPORT_NEST_NOT_HELD:
+		return "Nested lock was not taken";
+	case RESV_REPORT_WAIT_CONTEXT:
+		return "[ BUG: Invalid wait context ]";
+	case RESV_REPORT_BLOCKING:
+		return "blocking reserve where only trying is allowed";
+	case RESV_REPORT_PIN:
+		return "pins of a lock do not match";
+	case RESV_REPORT_BAD_KEY:
+		return "lock class key or subclass cannot be one";
 	}
 	return "unknown rule";
 }
@@ -90,16 +117,20 @@ void put(unsigned long value, unsigned base)
 		put(digits[--n]);
 }
 
-void put_backtrace()
+void put(place p)
 {
-	uintptr_t pcs[max_frames];
-	unsigned n = resv_port_stack_trace(pcs, max_frames, 2);
+	char symbol[128];
+	resv_port_symbol(p.pc, symbol, sizeof(symbol));
+	put(symbol);
+}
+
+void put_backtrace(uintptr_t where)
+{
+	lockdep::current_frames trace(where, 3); // this function, and whose end this is
 	put("\nstack backtrace:\n");
-	for (unsigned i = 0; i < n; i++) {
-		char symbol[128];
-		resv_port_symbol(pcs[i], symbol, sizeof(symbol));
+	for (unsigned i = 0; i < trace.get().count; i++) {
 		put(' ');
-		put(symbol);
+		put(place{trace.get().pcs[i]});
 		put('\n');
 	}
 }
@@ -119,7 +150,7 @@ void print()
 
 } // namespace
 
-report::report(resv_report_kind kind) : kind_(kind)
+report::report(resv_report_kind kind, uintptr_t where, const char *special) : kind_(kind), where_(where)
 {
 	muted_ = writer.load(order::relaxed) == resv_port_current();
 	if (muted_)
@@ -127,22 +158,28 @@ report::report(resv_report_kind kind) : kind_(kind)
 	flags_ = resv_port_spin_lock(&lock);
 	writer.store(resv_port_current(), order::relaxed);
 	length = 0;
-	char name[32];
-	resv_port_task_name(name, sizeof(name));
-	*this << "\n" << rule << "WARNING: " << headline(kind) << "\n" << thin_rule << name << " ";
+	const char *line = special ? special : headline(kind);
+	char system[128];
+	resv_port_system(system, sizeof(system));
+	*this << "\n"
+	      << rule << (*line == '[' ? "" : "WARNING: ") << line << "\n"
+	      << system << "\n"
+	      << thin_rule;
 }
 
 report::~report()
 {
 	if (muted_)
 		return;
-	put_backtrace();
+	put_backtrace(where_);
 	text[length] = '\0';
 	print();
 	if (handler)
 		handler(kind_, text, handler_data);
 	writer.store(0, order::relaxed);
 	resv_port_spin_unlock(&lock, flags_);
+	if constexpr (RESV_PANIC_ON_REPORT)
+		resv_port_panic("resv: a report, and CONFIG_RESV_PANIC_ON_REPORT");
 }
 
 report &report::operator<<(const char *s)
@@ -165,6 +202,31 @@ report &report::operator<<(const void *address)
 		put("0x");
 		put(reinterpret_cast<uintptr_t>(address), 16);
 	}
+	return *this;
+}
+
+report &report::task()
+{
+	char name[32];
+	resv_port_task_name(name, sizeof(name));
+	return *this << name;
+}
+
+report &report::operator<<(place p)
+{
+	if (!muted_)
+		put(p);
+	return *this;
+}
+
+report &report::column(unsigned n)
+{
+	unsigned begin = length;
+	while (begin != 0 && text[begin - 1] != '\n')
+		begin--;
+	if (!muted_)
+		while (length < begin + n && length + 1 < text_size)
+			text[length++] = ' ';
 	return *this;
 }
 

@@ -7,12 +7,18 @@
 
 namespace resv {
 
+/// A place in the code, as reports print it: "name+0xoff/0xsize".
+struct place {
+	uintptr_t pc;
+};
+
 /// One report, in the layout that kernel developers read every day: banner, headline, body, stack backtrace. Written
 /// into a static buffer while a spin lock is held, and printed and handed to the handler when it ends. A report that
 /// comes up while the same task writes another is dropped.
 class report {
 public:
-	explicit report(resv_report_kind kind);
+	/// `where`: the backtrace begins at the frame of this address, if it is there. `headline`: instead of the kind's.
+	explicit report(resv_report_kind kind, uintptr_t where = 0, const char *headline = nullptr);
 	~report();
 	report(const report &) = delete;
 	report &operator=(const report &) = delete;
@@ -21,9 +27,17 @@ public:
 	report &operator<<(const char *text);
 	report &operator<<(unsigned long number);
 	report &operator<<(const void *address);
+	report &operator<<(place p);
+
+	/// The calling task's name and number.
+	report &task();
+
+	/// Spaces up to column `n` of the line.
+	report &column(unsigned n);
 
 private:
 	resv_report_kind kind_;
+	uintptr_t where_;
 	unsigned long flags_ = 0;
 	bool muted_;
 };

@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 //
 // The C ABI: each function hands its opaque storage to the C++ object that lives there. No behaviour of its own, and
-// nothing to tell the thread-safety analysis, which does not see C.
+// nothing to tell the thread-safety analysis, which does not see C. Reports name the driver's code as the place, and not
+// this file.
+#include "../lockdep/in_place.hpp"
+
 #include <resv/resv.h>
 #include <resv/transaction.hpp>
-
-// <new> is the host's; this is all that it would be needed for.
-enum class in_place {};
-constexpr in_place here{};
-inline void *operator new(size_t, void *storage, in_place) noexcept
-{
-	return storage;
-}
 
 namespace resv {
 
@@ -95,13 +90,6 @@ const exec &of(const resv_exec *e)
 	return in<const exec>(e);
 }
 
-#if RESV_PROVE_LOCKING
-lockdep_map &of(resv_lockdep_map *map)
-{
-	return in<lockdep_map>(map);
-}
-#endif
-
 resv_ww_acquire_ctx *to_c(ww_acquire_ctx *ctx)
 {
 	return reinterpret_cast<resv_ww_acquire_ctx *>(ctx);
@@ -117,7 +105,8 @@ extern "C" {
 
 void resv_ww_acquire_init(resv_ww_acquire_ctx *ctx, resv_ww_class *c)
 {
-	new (ctx, here) ww_acquire_ctx(of(c));
+	lockdep::caller from(lockdep::return_address());
+	new (ctx, in_place) ww_acquire_ctx(of(c));
 }
 
 void resv_ww_acquire_done(resv_ww_acquire_ctx *ctx)
@@ -127,11 +116,13 @@ void resv_ww_acquire_done(resv_ww_acquire_ctx *ctx)
 
 void resv_ww_acquire_fini(resv_ww_acquire_ctx *ctx)
 {
+	lockdep::caller from(lockdep::return_address());
 	of(ctx)->~ww_acquire_ctx();
 }
 
 void resv_ww_acquire_unlock_all(resv_ww_acquire_ctx *ctx)
 {
+	lockdep::caller from(lockdep::return_address());
 	of(ctx)->unlock_all();
 }
 
@@ -142,7 +133,7 @@ void resv_ww_acquire_abandon(resv_ww_acquire_ctx *ctx)
 
 void resv_ww_mutex_init(resv_ww_mutex *lock, resv_ww_class *c)
 {
-	new (lock, here) ww_mutex(of(c));
+	new (lock, in_place) ww_mutex(of(c));
 }
 
 void resv_ww_mutex_destroy(resv_ww_mutex *lock)
@@ -152,47 +143,60 @@ void resv_ww_mutex_destroy(resv_ww_mutex *lock)
 
 int resv_ww_mutex_lock(resv_ww_mutex *lock, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	return of(lock).lock(of(ctx));
 }
 
 int resv_ww_mutex_lock_interruptible(resv_ww_mutex *lock, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	return of(lock).lock(of(ctx), interruptible);
 }
 
 int resv_ww_mutex_lock_killable(resv_ww_mutex *lock, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	return of(lock).lock(of(ctx), killable);
 }
 
 int resv_ww_mutex_lock_timeout(resv_ww_mutex *lock, resv_ww_acquire_ctx *ctx, int64_t ns) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	return of(lock).lock(of(ctx), for_at_most(ns));
 }
 
 void resv_ww_mutex_lock_slow(resv_ww_mutex *lock, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	of(lock).lock_slow(of(ctx));
 }
 
 int resv_ww_mutex_lock_slow_interruptible(resv_ww_mutex *lock, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	return of(lock).lock_slow(of(ctx), interruptible);
 }
 
 int resv_ww_mutex_trylock(resv_ww_mutex *lock, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	return of(lock).trylock(of(ctx)) ? 1 : 0;
 }
 
 void resv_ww_mutex_unlock(resv_ww_mutex *lock) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	of(lock).unlock();
 }
 
 bool resv_ww_mutex_is_locked(const resv_ww_mutex *lock)
 {
 	return of(lock).is_locked();
+}
+
+void resv_ww_mutex_assert_held(resv_ww_mutex *lock) RESV_NO_ANALYSIS
+{
+	of(lock).assert_held();
 }
 
 resv_ww_acquire_ctx *resv_ww_mutex_locking_ctx(const resv_ww_mutex *lock)
@@ -202,7 +206,7 @@ resv_ww_acquire_ctx *resv_ww_mutex_locking_ctx(const resv_ww_mutex *lock)
 
 void resv_init(resv_object *obj)
 {
-	new (obj, here) reservation_object;
+	new (obj, in_place) reservation_object;
 }
 
 void resv_fini(resv_object *obj)
@@ -212,31 +216,37 @@ void resv_fini(resv_object *obj)
 
 int resv_lock(resv_object *obj, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	return of(obj).reserve(of(ctx));
 }
 
 int resv_lock_interruptible(resv_object *obj, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	return of(obj).reserve(of(ctx), interruptible);
 }
 
 void resv_lock_slow(resv_object *obj, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	of(obj).reserve_slow(of(ctx));
 }
 
 int resv_lock_slow_interruptible(resv_object *obj, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	return of(obj).reserve_slow(of(ctx), interruptible);
 }
 
 bool resv_trylock(resv_object *obj, resv_ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	return of(obj).try_reserve(of(ctx));
 }
 
 void resv_unlock(resv_object *obj) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	of(obj).unreserve();
 }
 
@@ -257,32 +267,38 @@ void resv_assert_held(resv_object *obj) RESV_NO_ANALYSIS
 
 int resv_wait_for_unreserve(resv_object *obj, resv_ww_acquire_ctx *ctx, bool can_interrupt)
 {
+	lockdep::caller from(lockdep::return_address());
 	return of(obj).wait_for_unreserve(of(ctx), can_interrupt ? interruptible : wait_request{});
 }
 
 void resv_exec_init(resv_exec *e, unsigned flags)
 {
-	new (e, here) exec(flags);
+	lockdep::caller from(lockdep::return_address());
+	new (e, in_place) exec(flags);
 }
 
 void resv_exec_fini(resv_exec *e)
 {
+	lockdep::caller from(lockdep::return_address());
 	of(e).~exec();
 }
 
 int resv_exec_lock_obj(resv_exec *e, resv_object *obj)
 {
+	lockdep::caller from(lockdep::return_address());
 	int err = of(e).reserve_one(of(obj));
 	return err == -EALREADY && of(e).flags & RESV_EXEC_IGNORE_DUPLICATES ? 0 : err;
 }
 
 void resv_exec_unlock_obj(resv_exec *e, resv_object *obj)
 {
+	lockdep::caller from(lockdep::return_address());
 	of(e).unreserve(of(obj));
 }
 
 int resv_exec_reserve(resv_exec *e, resv_object *const *objs, size_t count, unsigned fences_each)
 {
+	lockdep::caller from(lockdep::return_address());
 	struct {
 		resv_object *const *first;
 		resv_object *const *last;
@@ -302,6 +318,7 @@ bool resv_exec_is_contended(const resv_exec *e)
 
 bool resv_exec_next_pass_(resv_exec *e)
 {
+	lockdep::caller from(lockdep::return_address());
 	return of(e).next_pass();
 }
 
@@ -318,38 +335,22 @@ resv_object *resv_exec_next_(const resv_object *obj)
 
 #if RESV_PROVE_LOCKING
 
-void resv_lockdep_init_map(resv_lockdep_map *map, const char *name, const resv_lock_class_key *key,
-			   int subclass)
+int resv_lockdep_declare_driver_order()
 {
-	new (map, here) lockdep_map(in<const lock_class_key>(key), name, static_cast<unsigned>(subclass));
-}
+	resv_ww_class &c = resv_reservation_ww_class;
+	resv_lockdep_map context, object;
+	resv_lockdep_init_map_type(&context, c.acquire_name, &c.acquire_key, 0, RESV_LD_WAIT_INV,
+				   RESV_LD_WAIT_INV, RESV_LD_LOCK_CONTEXT);
+	resv_lockdep_init_map_type(&object, c.mutex_name, &c.mutex_key, 0, RESV_LD_WAIT_SLEEP,
+				   RESV_LD_WAIT_SLEEP, RESV_LD_LOCK_NORMAL);
 
-void resv_lockdep_acquire(resv_lockdep_map *map, unsigned subclass, int trylock, int read, int check,
-			  resv_lockdep_map *nest_lock, unsigned long ip)
-{
-	lockdep::acquire(of(map),
-			 {.subclass = subclass,
-			  .trylock = trylock != 0,
-			  .read = static_cast<lock_read>(read),
-			  .check = check != 0,
-			  .nest = nest_lock ? &of(nest_lock) : nullptr},
-			 ip);
-}
-
-void resv_lockdep_release(resv_lockdep_map *map, unsigned long ip)
-{
-	lockdep::release(of(map), ip);
-}
-
-void resv_lockdep_sync(resv_lockdep_map *map, unsigned subclass, int read, int check,
-		       resv_lockdep_map *nest_lock, unsigned long ip)
-{
-	lockdep::sync(of(map),
-		      {.subclass = subclass,
-		       .read = static_cast<lock_read>(read),
-		       .check = check != 0,
-		       .nest = nest_lock ? &of(nest_lock) : nullptr},
-		      ip);
+	resv_lockdep_map *order[] = {&resv_lockdep_mmap_lock, &context, &object, &resv_lockdep_fs_reclaim,
+				     &resv_lockdep_fence};
+	int rc = 0;
+	for (unsigned i = 1; i < sizeof(order) / sizeof(*order); i++)
+		if (resv_lockdep_declare_order(order[i - 1], order[i]) != 0)
+			rc = -EDEADLK;
+	return rc;
 }
 
 #endif

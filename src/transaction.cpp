@@ -7,6 +7,7 @@ namespace resv {
 
 bool transaction::next_pass()
 {
+	lockdep::caller from(lockdep::return_address());
 	if (!started_) {
 		started_ = true;
 		return true;
@@ -21,6 +22,7 @@ bool transaction::next_pass()
 // Everything is dropped at once, not when the caller comes back: whoever waits for it is older.
 void transaction::back_off(reservation_object &object)
 {
+	lockdep::caller from(lockdep::return_address());
 	ctx_.unlock_all();
 	resuming_ = &object;
 	prelocked_ = false;
@@ -29,6 +31,7 @@ void transaction::back_off(reservation_object &object)
 
 int transaction::reserve_after_contention(reservation_object &object) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	if (!prelocked_) {
 		int err = resuming_->reserve_slow(&ctx_, request_);
 		if (err != 0) {
@@ -49,6 +52,7 @@ int transaction::reserve_after_contention(reservation_object &object) RESV_NO_AN
 
 bool transaction::try_after_contention(reservation_object &object) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	if (!prelocked_) {
 		if (!resuming_->try_reserve(&ctx_))
 			return false;
@@ -84,6 +88,7 @@ void transaction::forget_contention()
 
 void transaction::unreserve(reservation_object &object) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	if (&object == resuming_)
 		asked_for();
 	object.unreserve();

@@ -27,11 +27,7 @@ namespace {
 
 constinit atomic<unsigned> injections{0};
 
-// The address that the calling function returns to.
-[[gnu::always_inline]] inline uintptr_t here()
-{
-	return reinterpret_cast<uintptr_t>(__builtin_return_address(0));
-}
+using lockdep::return_address;
 
 } // namespace
 
@@ -46,7 +42,7 @@ struct ww_rules : ww_checks {
 	static void say(resv_report_kind kind, const ww_mutex &lock, const ww_acquire_ctx *ctx)
 	{
 		report r(kind);
-		r << "was using the lock ";
+		r.task() << " was using the lock ";
 		if (lock.debug_.magic == lock.debug_.alive)
 			name(r, lock);
 		else
@@ -59,7 +55,7 @@ struct ww_rules : ww_checks {
 	static void say(resv_report_kind kind, const ww_acquire_ctx &ctx)
 	{
 		report r(kind);
-		r << "was using the acquire context " << static_cast<const void *>(&ctx);
+		r.task() << " was using the acquire context " << static_cast<const void *>(&ctx);
 		if (ctx.debug_.magic == ctx.debug_.alive && ctx.holds_any())
 			name(r << ", which holds " << static_cast<unsigned long>(ctx.acquired())
 			       << " locks, the first being ",
@@ -103,6 +99,7 @@ struct ww_rules : ww_checks {
 	{
 #if RESV_PROVE_LOCKING
 		lock.dep_map_.name_once(lock.debug_.cls->mutex_name());
+		lockdep::may_block(lock.dep_map_, where);
 		lockdep::sync(lock.dep_map_, {.nest = nest ? &nest->dep_map_ : nullptr}, where);
 #else
 		(void)lock, (void)nest, (void)where;
@@ -120,12 +117,21 @@ struct ww_rules : ww_checks {
 #endif
 	}
 
-	static void annotate_release(const lockdep_map &map, uintptr_t where)
+	static void annotate_release(lockdep_map &map, uintptr_t where)
 	{
 #if RESV_PROVE_LOCKING
 		lockdep::release(map, where);
 #else
 		(void)map, (void)where;
+#endif
+	}
+
+	static void annotate_waited(ww_mutex &lock, int64_t ns)
+	{
+#if RESV_PROVE_LOCKING
+		lockdep::waited(lock.dep_map_, ns);
+#else
+		(void)lock, (void)ns;
 #endif
 	}
 
@@ -181,7 +187,7 @@ void ww_checks::begin(ww_acquire_ctx &ctx)
 {
 	ctx.debug_.inject_countdown = (injections.fetch_add(1, order::relaxed) & 15) + 1;
 #if RESV_PROVE_LOCKING
-	lockdep::acquire(ctx.dep_map_, {}, here());
+	lockdep::acquire(ctx.dep_map_, {}, return_address());
 #endif
 }
 
@@ -203,7 +209,7 @@ void ww_checks::abandon(ww_acquire_ctx &ctx)
 void ww_checks::unlock_all(ww_acquire_ctx &ctx)
 {
 	if (ww_rules::usable(ctx))
-		ww_rules::release_all(ctx, here());
+		ww_rules::release_all(ctx, return_address());
 }
 
 void ww_checks::end(ww_acquire_ctx &ctx)
@@ -212,33 +218,43 @@ void ww_checks::end(ww_acquire_ctx &ctx)
 		return;
 	if (ctx.holds_any()) {
 		ww_rules::say(RESV_REPORT_FINI_HOLDING, ctx);
-		ww_rules::release_all(ctx, here());
+		ww_rules::release_all(ctx, return_address());
 	}
-	ww_rules::annotate_release(ctx.dep_map_, here());
+	ww_rules::annotate_release(ctx.dep_map_, return_address());
 	ctx.debug_.magic = 0;
 }
 
 int ww_checks::lock(ww_mutex &lock, ww_acquire_ctx *ctx, const wait_request &request)
 {
-	uintptr_t where = here();
+	uintptr_t where = return_address();
 	if (!ww_rules::usable(lock, ctx))
 		return -EINVAL;
 	if (ctx && lock.locking_ctx() == ctx)
 		return -EALREADY;
+	if (lock.is_locked() && lock.is_held_by_caller()) {
+		ww_rules::say(RESV_REPORT_SELF_DEADLOCK, lock, ctx);
+		return -EALREADY;
+	}
 
 	// Contended or not: the wait that might have been is what deadlocks are made of.
 	ww_rules::annotate_wait(lock, ctx, where);
-	int rc = lock.take_fast(ctx) ? 0 : lock.lock_contended(ctx, request);
+	int64_t wait_began = 0;
+	int rc = 0;
+	if (!lock.take_fast(ctx)) {
+		wait_began = RESV_LOCK_STAT ? resv_port_clock() : 0;
+		rc = lock.lock_contended(ctx, request);
+	}
 	if (rc == 0 && ww_rules::inject(ctx)) {
 		lock.unlock_held();
 		rc = -EDEADLK;
 	}
-	if (rc == 0)
+	if (rc == 0) {
 		ww_rules::taken(lock, ctx, where);
-	else if (rc == -EDEADLK)
+		if (wait_began != 0)
+			ww_rules::annotate_waited(lock, resv_port_clock() - wait_began);
+	}
+	if (rc == -EDEADLK)
 		return ww_rules::back_off(lock, *ctx);
-	else if (rc == -EALREADY)
-		ww_rules::say(RESV_REPORT_SELF_DEADLOCK, lock, ctx);
 	return rc;
 }
 
@@ -257,7 +273,7 @@ bool ww_checks::trylock(ww_mutex &lock, ww_acquire_ctx *ctx)
 		return false;
 	if (!lock.take_fast(ctx) && !lock.trylock_contended(ctx))
 		return false;
-	ww_rules::taken(lock, ctx, here());
+	ww_rules::taken(lock, ctx, return_address());
 	return true;
 }
 
@@ -265,14 +281,17 @@ int ww_checks::wait_for_unlock(ww_mutex &lock, ww_acquire_ctx *ctx, const wait_r
 {
 	if (!ww_rules::usable(lock, ctx))
 		return -EINVAL;
-	if (ctx && ctx->holds_any() && lock.locking_ctx() != ctx)
-		ww_rules::say(RESV_REPORT_WAIT_WHILE_HOLDING, lock, ctx);
-	// No nesting under the context: whatever it holds is held while it waits.
-	ww_rules::annotate_wait(lock, nullptr, here());
-	int rc = lock.wait_contended(ctx, request);
-	if (rc == -EALREADY)
+	if (lock.is_locked() && lock.is_held_by_caller()) {
 		ww_rules::say(RESV_REPORT_SELF_DEADLOCK, lock, ctx);
-	return rc;
+		return -EALREADY;
+	}
+	if (ctx && ctx->holds_any())
+		ww_rules::say(RESV_REPORT_WAIT_WHILE_HOLDING, lock, ctx);
+	else if (ctx && ctx->debug_.contending && ctx->debug_.contending != &lock)
+		ww_rules::say(RESV_REPORT_WRONG_LOCK, lock, ctx);
+	else // no nesting under the context: whatever is held is held while it waits
+		ww_rules::annotate_wait(lock, nullptr, return_address());
+	return lock.wait_contended(ctx, request);
 }
 
 void ww_checks::unlock(ww_mutex &lock)
@@ -283,7 +302,7 @@ void ww_checks::unlock(ww_mutex &lock)
 		return ww_rules::say(RESV_REPORT_UNLOCK_FREE, lock, nullptr);
 	if (!lock.is_held_by_caller())
 		return ww_rules::say(RESV_REPORT_UNLOCK_FOREIGN, lock, nullptr);
-	ww_rules::annotate_release(lock.dep_map_, here());
+	ww_rules::annotate_release(lock.dep_map_, return_address());
 	lock.unlock_held();
 }
 
@@ -311,9 +330,10 @@ void ww_checks::corrupt_wait_list(const ww_mutex &lock)
 
 void ww_checks::slow_lock_failed(const ww_mutex &lock, int rc)
 {
-	report(RESV_REPORT_SLOW_FAILED) << "was waiting for the lock at " << static_cast<const void *>(&lock)
-					<< " and got error " << static_cast<unsigned long>(-rc)
-					<< ": a context that calls lock_slow() must hold nothing.\n";
+	report r(RESV_REPORT_SLOW_FAILED);
+	r.task() << " was waiting for the lock at " << static_cast<const void *>(&lock) << " and got error "
+		 << static_cast<unsigned long>(-rc)
+		 << ": a context that calls lock_slow() must hold nothing.\n";
 }
 
 } // namespace resv

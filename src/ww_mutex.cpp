@@ -260,6 +260,7 @@ void ww_mutex::unlock_contended()
 
 void ww_mutex::lock_slow(ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	int rc;
 	if constexpr (config::debug_ww_mutexes)
 		rc = ww_checks::lock_slow(*this, ctx, {});
@@ -271,6 +272,7 @@ void ww_mutex::lock_slow(ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
 
 int ww_mutex::lock_slow(ww_acquire_ctx *ctx, const wait_request &request) RESV_NO_ANALYSIS
 {
+	lockdep::caller from(lockdep::return_address());
 	if constexpr (config::debug_ww_mutexes)
 		return ww_checks::lock_slow(*this, ctx, request);
 	return lock_common(ctx, request);

@@ -502,6 +502,11 @@ const char *c_api_exec_reserve(void)
 	return NULL;
 }
 
+static void drop_line(const char *line, void *data)
+{
+	(void)line, (void)data;
+}
+
 /* ---- Annotator -------------------------------------------------------------------------------------------------- */
 
 const char *c_api_lockdep_calls(void)
@@ -516,5 +521,50 @@ const char *c_api_lockdep_calls(void)
 #if RESV_PROVE_LOCKING
 	CHECK(strcmp(map.name, "a driver's own lock") == 0);
 #endif
+	return NULL;
+}
+
+static void count_report(enum resv_report_kind kind, const char *text, void *data)
+{
+	unsigned *counts = data;
+
+	(void)text;
+	counts[kind == RESV_REPORT_NOT_HELD ? 0 : 1]++;
+}
+
+/* One name for whatever there is to hold. */
+const char *c_api_lockdep_assert_held(void)
+{
+	static struct resv_lock_class_key key;
+	__extension__ struct resv_lockdep_map map = RESV_LOCKDEP_MAP_INIT("asserted", &key);
+	struct resv_ww_mutex mutex;
+	struct resv_object obj;
+	unsigned counts[2] = {0, 0};
+	unsigned expected = 2 * RESV_DEBUG_WW_MUTEXES + RESV_PROVE_LOCKING;
+
+	(void)key;
+	resv_ww_mutex_init(&mutex, &wound_wait_class);
+	resv_init(&obj);
+	resv_lockdep_reset();
+	resv_lockdep_set_report_handler(count_report, counts);
+	resv_host_set_report_sink(drop_line, NULL);
+
+	CHECK(resv_ww_mutex_trylock(&mutex, NULL));
+	CHECK(resv_trylock(&obj, NULL));
+	resv_lockdep_acquire(&map, 0, 1, 0, 1, NULL, 0);
+	resv_lockdep_assert_held(&mutex);
+	resv_lockdep_assert_held(&obj);
+	resv_lockdep_assert_held(&map);
+	CHECK(counts[0] == 0 && counts[1] == 0);
+
+	resv_lockdep_release(&map, 0);
+	resv_unlock(&obj);
+	resv_ww_mutex_unlock(&mutex);
+	resv_lockdep_assert_held(&mutex);
+	resv_lockdep_assert_held(&obj);
+	resv_lockdep_assert_held(&map);
+	resv_lockdep_set_report_handler(NULL, NULL);
+	resv_host_set_report_sink(NULL, NULL);
+	CHECK(counts[0] == expected && counts[1] == 0);
 	return NULL;
 }

@@ -10,6 +10,7 @@
 #include <src/wait_list.hpp>
 #include <tests/ww_test_access.hpp>
 
+#include <resv/lockdep.h>
 #include <resv/report.h>
 #include <resv/transaction.hpp>
 #include <resv_port/host.h>
@@ -367,6 +368,7 @@ class fixture : public testing::Test {
 protected:
 	fixture()
 	{
+		resv_lockdep_reset(); // what other tests did is nothing to this one
 		resv_lockdep_set_report_handler(
 			[](resv_report_kind kind, const char *text, void *data) {
 				static_cast<fixture *>(data)->reports_.push_back({kind, text});
@@ -384,6 +386,13 @@ protected:
 
 	/// The reports since the last call.
 	std::vector<noted_report> take_reports() { return std::exchange(reports_, {}); }
+
+	/// The test took locks as nobody should, which the annotator reports, where there is one.
+	void expect_order_reports(const std::vector<resv_report_kind> &kinds)
+	{
+		EXPECT_EQ(take_report_kinds(),
+			  config::prove_locking ? kinds : std::vector<resv_report_kind>{});
+	}
 
 	std::vector<resv_report_kind> take_report_kinds()
 	{

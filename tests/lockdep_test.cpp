@@ -4,8 +4,7 @@
 // nobody to tell.
 
 #include "helpers.hpp"
-
-#include <lockdep/recorder.hpp>
+#include "lockdep_recorder.hpp"
 
 #include <resv/resv.h>
 
@@ -117,6 +116,7 @@ TEST_F(lockdep_recorded, context_is_held_from_begin_to_end)
 TEST_F(lockdep_recorded, locks_nest_in_their_own_context)
 {
 	calm_ctx first(cls), second(cls);
+	EXPECT_EQ(take_report_kinds(), std::vector{RESV_REPORT_RECURSION}); // two contexts in one task
 
 	forget();
 	ASSERT_EQ(lock.lock(&first), 0);
@@ -478,9 +478,14 @@ TEST_F(lockdep_c, acquire_and_release)
 
 TEST_F(lockdep_c, sync)
 {
+	resv_lockdep_acquire(&ring, 0, 0, 0, 1, nullptr, 0x100);
+	forget();
 	resv_lockdep_sync(&driver, 0, 1, 1, &ring, 0x1000);
-	resv_lockdep_sync(&ring, 0, 0, 1, nullptr, 0x2000);
 	auto events = take_events();
+	resv_lockdep_release(&ring, 0x200);
+	forget();
+	resv_lockdep_sync(&ring, 0, 0, 1, nullptr, 0x2000);
+	events.push_back(take_events().at(0));
 	ASSERT_EQ(events.size(), 2u);
 	EXPECT_EQ(events[0].what, event::kind::sync);
 	EXPECT_EQ(address(events[0].map), &driver);
@@ -551,6 +556,7 @@ TEST_F(lockdep_recorded, place_is_the_callers)
 	EXPECT_EQ(use_lock(lock, &ctx), 0);
 	EXPECT_EQ(use_object(object, &ctx), 0);
 	EXPECT_EQ(use_all(lock, other), 0);
+	expect_order_reports({RESV_REPORT_RECURSION}); // use_all() has a context of its own
 	auto events = take_events();
 	EXPECT_EQ(events.size(), 9u + 6u + 7u);
 	for (size_t i = 0; i < events.size(); i++) {
@@ -566,15 +572,17 @@ TEST_F(lockdep_recorded, place_is_the_callers)
 TEST_F(lockdep_c, recorder_keeps_the_first_and_counts_the_rest)
 {
 	for (unsigned i = 0; i < recorder::capacity + 10; i++)
-		resv_lockdep_release(&driver, i);
+		i % 2 == 0 ? resv_lockdep_acquire(&driver, 0, 0, 0, 1, nullptr, i)
+			   : resv_lockdep_release(&driver, i);
 	EXPECT_EQ(recorder::count(), recorder::capacity + 10);
 	EXPECT_EQ(recorder::at(0).where, 0u);
 	EXPECT_EQ(recorder::at(recorder::capacity - 1).where, recorder::capacity - 1);
 	recorder::reset();
 	EXPECT_EQ(recorder::count(), 0u);
-	resv_lockdep_release(&ring, 0x77);
+	resv_lockdep_acquire(&ring, 0, 0, 0, 1, nullptr, 0x77);
 	EXPECT_EQ(recorder::count(), 1u);
 	EXPECT_EQ(recorder::at(0).where, 0x77u);
+	resv_lockdep_release(&ring, 0x78);
 	forget();
 }
 

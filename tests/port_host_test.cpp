@@ -7,7 +7,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <csignal>
 #include <cstring>
 #include <string>
 #include <thread>
@@ -202,6 +204,49 @@ TEST(port_host_death_test, waits_open_and_close_in_pairs)
 		"resv: park.. without park_prepare.. in the same mode");
 }
 
+TEST(port_host_death_test, handlers_begin_and_end_in_pairs)
+{
+	GTEST_FLAG_SET(death_test_style, "threadsafe");
+	EXPECT_DEATH(resv_host_irq_exit(), "resv: irq_exit.. without irq_enter");
+	EXPECT_DEATH(
+		{
+			resv_host_irq_enter(RESV_HOST_SOFTIRQ);
+			resv_host_irq_enter(RESV_HOST_HARDIRQ);
+			resv_host_irq_exit();
+			resv_host_irq_exit();
+			resv_host_irq_exit();
+		},
+		"resv: irq_exit.. without irq_enter");
+	EXPECT_DEATH(resv_host_irq_enter(static_cast<resv_host_irq>(3)),
+		     "resv: irq_enter.. of an unknown kind");
+}
+
+TEST(port_host_death_test, only_a_hard_handler_interrupts_another)
+{
+	GTEST_FLAG_SET(death_test_style, "threadsafe");
+	constexpr resv_host_irq kinds[][2] = {
+		{RESV_HOST_SOFTIRQ, RESV_HOST_SOFTIRQ},
+		{RESV_HOST_HARDIRQ, RESV_HOST_SOFTIRQ},
+		{RESV_HOST_HARDIRQ, RESV_HOST_HARDIRQ},
+		{RESV_HOST_HARDIRQ_THREADED, RESV_HOST_HARDIRQ},
+		{RESV_HOST_HARDIRQ, RESV_HOST_HARDIRQ_THREADED},
+	};
+	for (const auto &[outer, inner] : kinds) {
+		EXPECT_DEATH(
+			{
+				resv_host_irq_enter(outer);
+				resv_host_irq_enter(inner);
+			},
+			"resv: irq_enter.. in a handler that this cannot interrupt");
+	}
+}
+
+TEST(port_host_death_test, panic_says_nothing_more)
+{
+	GTEST_FLAG_SET(death_test_style, "threadsafe");
+	EXPECT_EXIT(resv_port_panic("why"), testing::KilledBySignal(SIGABRT), "^$");
+}
+
 // ---- The ends of threads ----------------------------------------------------------------------------------------
 
 struct late_user {
@@ -361,6 +406,135 @@ TEST(port_host_running, parked_on_another_cpu)
 	EXPECT_FALSE(running);
 }
 
+// ---- Interrupts ------------------------------------------------------------------------------------------------
+
+constexpr unsigned both_off = RESV_HARDIRQS_OFF | RESV_SOFTIRQS_OFF;
+
+unsigned irq_state()
+{
+	return resv_port_held_locks()->irq_state;
+}
+
+unsigned *held_locks()
+{
+	return resv_port_held_locks()->opaque;
+}
+
+bool is_zero(const unsigned *held)
+{
+	return std::all_of(held, held + std::size(resv_port_held{}.opaque),
+			   [](unsigned word) { return word == 0; });
+}
+
+TEST(port_host_irq, handlers_run_with_their_interrupts_off)
+{
+	EXPECT_EQ(irq_state(), 0u);
+	resv_host_irq_enter(RESV_HOST_HARDIRQ);
+	EXPECT_EQ(irq_state(), RESV_IN_HARDIRQ | both_off);
+	resv_host_irq_exit();
+	resv_host_irq_enter(RESV_HOST_HARDIRQ_THREADED);
+	EXPECT_EQ(irq_state(), RESV_IN_HARDIRQ | RESV_IRQ_THREADED | both_off);
+	resv_host_irq_exit();
+	resv_host_irq_enter(RESV_HOST_SOFTIRQ);
+	EXPECT_EQ(irq_state(), unsigned{RESV_IN_SOFTIRQ | RESV_SOFTIRQS_OFF});
+	resv_host_irq_enter(RESV_HOST_HARDIRQ);
+	EXPECT_EQ(irq_state(), RESV_IN_HARDIRQ | both_off);
+	resv_host_irq_exit();
+	EXPECT_EQ(irq_state(), unsigned{RESV_IN_SOFTIRQ | RESV_SOFTIRQS_OFF});
+	resv_host_irq_exit();
+	EXPECT_EQ(irq_state(), 0u);
+}
+
+TEST(port_host_irq, softirq_with_interrupts_off)
+{
+	EXPECT_TRUE(resv_host_hardirqs(false));
+	resv_host_irq_enter(RESV_HOST_SOFTIRQ);
+	EXPECT_EQ(irq_state(), RESV_IN_SOFTIRQ | both_off);
+	resv_host_irq_exit();
+	EXPECT_EQ(irq_state(), unsigned{RESV_HARDIRQS_OFF});
+	EXPECT_FALSE(resv_host_hardirqs(true));
+}
+
+TEST(port_host_irq, turned_on_and_off)
+{
+	EXPECT_TRUE(resv_host_softirqs(false));
+	EXPECT_FALSE(resv_host_softirqs(false));
+	EXPECT_EQ(irq_state(), unsigned{RESV_SOFTIRQS_OFF});
+	EXPECT_TRUE(resv_host_hardirqs(false));
+	EXPECT_EQ(irq_state(), both_off);
+	EXPECT_FALSE(resv_host_softirqs(true));
+	EXPECT_TRUE(resv_host_softirqs(true));
+	EXPECT_EQ(irq_state(), unsigned{RESV_HARDIRQS_OFF});
+	EXPECT_FALSE(resv_host_hardirqs(true));
+	EXPECT_EQ(irq_state(), 0u);
+}
+
+TEST(port_host_irq, what_a_handler_turns_on_ends_with_it)
+{
+	EXPECT_TRUE(resv_host_softirqs(false));
+	resv_host_irq_enter(RESV_HOST_HARDIRQ);
+	EXPECT_FALSE(resv_host_hardirqs(true));
+	EXPECT_FALSE(resv_host_softirqs(true));
+	EXPECT_EQ(irq_state(), unsigned{RESV_IN_HARDIRQ});
+	resv_host_irq_exit();
+	EXPECT_EQ(irq_state(), unsigned{RESV_SOFTIRQS_OFF});
+	EXPECT_FALSE(resv_host_softirqs(true));
+}
+
+TEST(port_host_irq, belong_to_one_thread)
+{
+	unsigned other = 0;
+
+	resv_host_irq_enter(RESV_HOST_HARDIRQ);
+	std::thread([&] { other = irq_state(); }).join();
+	resv_host_irq_exit();
+	EXPECT_EQ(other, 0u);
+}
+
+TEST(port_host_irq, each_level_has_storage_of_its_own)
+{
+	std::vector<resv_port_held *> all = {resv_port_held_locks()};
+
+	resv_host_irq_enter(RESV_HOST_SOFTIRQ);
+	all.push_back(resv_port_held_locks());
+	resv_host_irq_enter(RESV_HOST_HARDIRQ);
+	all.push_back(resv_port_held_locks());
+	resv_host_irq_exit();
+	EXPECT_EQ(resv_port_held_locks(), all[1]);
+	resv_host_irq_exit();
+	EXPECT_EQ(resv_port_held_locks(), all[0]);
+
+	std::sort(all.begin(), all.end());
+	EXPECT_GE(all[1], all[0] + 1);
+	EXPECT_GE(all[2], all[1] + 1);
+}
+
+TEST(port_host_irq, each_handler_begins_with_nothing_held)
+{
+	for (resv_host_irq irq : {RESV_HOST_SOFTIRQ, RESV_HOST_HARDIRQ, RESV_HOST_HARDIRQ_THREADED}) {
+		resv_host_irq_enter(irq);
+		memset(held_locks(), 0xff, sizeof(resv_port_held{}.opaque));
+		resv_host_irq_exit();
+		resv_host_irq_enter(irq);
+		EXPECT_TRUE(is_zero(held_locks()));
+		resv_host_irq_exit();
+	}
+}
+
+TEST(port_host_irq, the_interrupted_context_keeps_what_it_holds)
+{
+	std::thread([] {
+		held_locks()[0] = 1;
+		resv_host_irq_enter(RESV_HOST_SOFTIRQ);
+		held_locks()[0] = 2;
+		resv_host_irq_enter(RESV_HOST_HARDIRQ);
+		resv_host_irq_exit();
+		EXPECT_EQ(held_locks()[0], 2u);
+		resv_host_irq_exit();
+		EXPECT_EQ(held_locks()[0], 1u);
+	}).join();
+}
+
 // ---- Reports ---------------------------------------------------------------------------------------------------
 
 class port_host_report : public testing::Test {
@@ -440,6 +614,8 @@ TEST(port_host_task_name, is_the_thread_s_name_and_number)
 	EXPECT_EQ(name, expected);
 }
 
+// ---- Symbols ---------------------------------------------------------------------------------------------------
+
 std::string symbol(uintptr_t pc)
 {
 	char buf[256];
@@ -448,32 +624,228 @@ std::string symbol(uintptr_t pc)
 	return buf;
 }
 
-// Symbols of shared libraries, since those of an executable are there only if it was linked with -rdynamic.
+// The name alone.
+std::string name_at(uintptr_t pc)
+{
+	const std::string text = symbol(pc);
+
+	return text.substr(0, text.rfind("+0x"));
+}
+
+// Each of these functions is there under its own name: they differ, and are called as they are.
+[[gnu::noinline, gnu::used]] uintptr_t return_address()
+{
+	asm volatile("");
+	return reinterpret_cast<uintptr_t>(__builtin_return_address(0));
+}
+
+[[gnu::noinline, gnu::used]] uintptr_t in_an_anonymous_namespace()
+{
+	const uintptr_t pc = return_address();
+	asm volatile("# 1");
+	return pc;
+}
+
+} // namespace
+
+[[gnu::noinline, gnu::used]] static uintptr_t in_a_static_function()
+{
+	const uintptr_t pc = return_address();
+	asm volatile("# 2");
+	return pc;
+}
+
+namespace port_host {
+
+struct caller {
+	template <typename T>
+	[[gnu::noinline, gnu::used]] static T in_a_template()
+	{
+		const T pc = return_address();
+		asm volatile("# 3");
+		return pc;
+	}
+	[[gnu::noinline, gnu::used]] uintptr_t operator()() const
+	{
+		const uintptr_t pc = return_address();
+		asm volatile("# 4");
+		return pc;
+	}
+};
+
+} // namespace port_host
+
+namespace {
+
 TEST(port_host_symbol, is_name_offset_and_size)
 {
+	const uintptr_t pc = in_an_anonymous_namespace();
+	const auto start = reinterpret_cast<uintptr_t>(&in_an_anonymous_namespace);
+	const std::string text = symbol(pc);
+	unsigned long offset = 0, size = 0;
+
+	ASSERT_EQ(sscanf(text.c_str(), "in_an_anonymous_namespace+0x%lx/0x%lx", &offset, &size), 2) << text;
+	EXPECT_EQ(offset, pc - start);
+	EXPECT_GT(size, offset);
+	EXPECT_LT(size, offset + 256);
+}
+
+TEST(port_host_symbol, of_functions_that_no_other_object_can_see)
+{
+	const auto lambda = []() __attribute__((noinline))
+	{
+		const uintptr_t pc = return_address();
+		asm volatile("# 5");
+		return pc;
+	};
+	EXPECT_EQ(name_at(in_a_static_function()), "in_a_static_function");
+	EXPECT_EQ(name_at(in_an_anonymous_namespace()), "in_an_anonymous_namespace");
+	EXPECT_EQ(name_at(port_host::caller::in_a_template<uintptr_t>()), "port_host::caller::in_a_template");
+	EXPECT_EQ(name_at(port_host::caller()()), "port_host::caller::operator()");
+
+	// gcc: "..._Test::TestBody::{lambda#1}"; clang: "..._Test::TestBody::$_0::operator()"
+	const std::string name = name_at(lambda());
+	EXPECT_NE(name.find("can_see_Test::TestBody::"), std::string::npos) << name;
+	EXPECT_EQ(name.find_first_of(" <"), std::string::npos) << name;
+}
+
+TEST(port_host_symbol, of_a_shared_library)
+{
 	const auto getpid_at = reinterpret_cast<uintptr_t>(dlsym(RTLD_DEFAULT, "getpid"));
+	const auto terminate_at = reinterpret_cast<uintptr_t>(dlsym(RTLD_DEFAULT, "_ZSt9terminatev"));
 
 	ASSERT_NE(getpid_at, 0u);
+	ASSERT_NE(terminate_at, 0u);
 	const std::string name = symbol(getpid_at + 1),
 			  head = "getpid+0x1/0x"; // "__getpid" is the same function
 	const size_t start = name.find(head);
 	ASSERT_NE(start, std::string::npos) << name;
 	EXPECT_GT(strtoul(name.c_str() + start + head.size(), nullptr, 16), 1u) << name;
+	EXPECT_EQ(symbol(terminate_at + 1).rfind("std::terminate+0x1/0x", 0), 0u) << symbol(terminate_at + 1);
 }
 
-TEST(port_host_symbol, is_demangled)
-{
-	const auto terminate_at = reinterpret_cast<uintptr_t>(dlsym(RTLD_DEFAULT, "_ZSt9terminatev"));
+// Functions of four bytes, by the names that compilers give to theirs.
+#define SHAPES(shape)                                                                                        \
+	shape("i", "i") /* not "int" */                                                                      \
+		shape("resv_shape.part.0", "resv_shape.part.0") shape(                                       \
+			"_ZN4resv8ww_mutex4lockEPNS_14ww_acquire_ctxERKNS_12wait_requestE",                  \
+			"resv::ww_mutex::lock") shape("_ZN12_GLOBAL__N_15shapeEv.cold",                      \
+						      "shape.cold") shape("_ZN4resv12_GLOBAL__N_"            \
+									  "15shape3runEv.constprop.0.isra."  \
+									  "1",                               \
+									  "resv::shape::run.constprop.0."    \
+									  "isra.1") shape("_ZNK4resv5shape3" \
+											  "getEv",           \
+											  "resv::shape::"    \
+											  "get")             \
+			shape("_ZNKR4resv5shape3getEv", "resv::shape::get") shape(                           \
+				"_ZN4resv4makeIiEEmT_",                                                      \
+				"resv::make") shape("_ZN4resv4makeIcEEPKT_S1_",                              \
+						    "resv::make") shape("_ZN4resv5shapeIiSt6vectorIiSaIiEEE" \
+									"3putERKi",                          \
+									"resv::shape::put")                  \
+				shape("_ZN4resv5shapeC1Ei", "resv::shape::shape") shape(                     \
+					"_ZN4resv5shapeD2Ev",                                                \
+					"resv::shape::~shape") shape("_ZN4resv5shapeclEi",                   \
+								     "resv::shape::operator()")              \
+					shape("_ZN4resv5shapeixEi", "resv::shape::operator[]") shape(        \
+						"_ZN4resv5shapelsIiEERS0_T_",                                \
+						"resv::shape::operator<<") shape("_ZNK4resv5shapeltIiEEbT_", \
+										 "resv::shape::operator<")   \
+						shape("_ZNK4resv5shapeptEv",                                 \
+						      "resv::shape::operator->") shape("_ZNK4resv5shapecvbE" \
+										       "v",                  \
+										       "resv::shape::"       \
+										       "operator bool")      \
+							shape("_ZNK4resv5shapecvmEv",                        \
+							      "resv::shape::"                                \
+							      "operator unsigned "                           \
+							      "long") shape("_ZN4resv5shapenwEm",            \
+									    "resv::shape::operator new")     \
+								shape("_ZNK4re"                              \
+								      "sv3runM"                              \
+								      "UlvE_"                                \
+								      "clEv",                                \
+								      "resv::"                               \
+								      "run::{"                               \
+								      "lambda#"                              \
+								      "1}") shape("_ZZNK4resv5shape3getEvEN" \
+										  "KUlivE0_"                 \
+										  "clEiv",                   \
+										  "resv::shape::get::{"      \
+										  "lambda#2}")               \
+									shape("_ZZN4resv3runEvENUlvE_4_"     \
+									      "FUNEv",                       \
+									      "resv::run::{lambda#1}::_"     \
+									      "FUN") shape("_ZN4resv3getB"   \
+											   "5cxx11Ev",       \
+											   "resv::get")      \
+										shape("resv_a_name_of_more_" \
+										      "than_eighty_"         \
+										      "characters_keeps_"    \
+										      "its_end_which_says_"  \
+										      "the_most_of_what_it_" \
+										      "is",                  \
+										      "...e_of_more_"        \
+										      "than_eighty_"         \
+										      "characters_keeps_"    \
+										      "its_end_which_says_"  \
+										      "the_most_of_what_it_" \
+										      "is")
 
-	ASSERT_NE(terminate_at, 0u);
-	EXPECT_EQ(symbol(terminate_at + 1).rfind("std::terminate()+0x1/0x", 0), 0u)
-		<< symbol(terminate_at + 1);
+#define DEFINE_SHAPE(mangled, readable) \
+	"\t.type \"" mangled "\", %function\n\"" mangled "\": .skip 4\n\t.size \"" mangled "\", 4\n"
+asm("\t.pushsection .text\n"
+    "\t.skip 1\n" // is of no function
+    "resv_shapes:\n" SHAPES(DEFINE_SHAPE) "\t.popsection\n");
+extern "C" const char shapes[] __asm__("resv_shapes");
+
+TEST(port_host_symbol, is_demangled_and_short)
+{
+#define READABLE(mangled, readable) readable,
+	uintptr_t pc = reinterpret_cast<uintptr_t>(shapes);
+	for (const char *readable : {SHAPES(READABLE)}) {
+		EXPECT_EQ(symbol(pc + 1), std::string(readable) + "+0x1/0x4");
+		pc += 4;
+	}
+}
+
+// Behind the last instruction of a function, a call that does not return.
+TEST(port_host_symbol, return_address_behind_its_function)
+{
+	const auto pc = reinterpret_cast<uintptr_t>(shapes);
+
+	EXPECT_EQ(symbol(pc), "i+0x0/0x4");
+	EXPECT_EQ(symbol(pc + 4), "i+0x4/0x4");
+	EXPECT_EQ(symbol(pc + 5), "resv_shape.part.0+0x1/0x4");
 }
 
 TEST(port_host_symbol, is_the_address_where_there_is_none)
 {
+	EXPECT_EQ(symbol(0), "0x0");
 	EXPECT_EQ(symbol(0x10), "0x10");
 	EXPECT_EQ(symbol(0xfffffffffffffff0), "0xfffffffffffffff0");
+	EXPECT_EQ(symbol(reinterpret_cast<uintptr_t>(shapes) - 1).rfind("0x", 0), 0u);
+}
+
+TEST(port_host_symbol, from_many_threads)
+{
+	const uintptr_t pcs[] = {in_a_static_function(), in_an_anonymous_namespace(),
+				 reinterpret_cast<uintptr_t>(dlsym(RTLD_DEFAULT, "getpid")) + 1};
+	std::vector<std::string> expected;
+	std::vector<std::thread> threads;
+	std::atomic<unsigned> wrong = 0;
+
+	for (uintptr_t pc : pcs)
+		expected.push_back(symbol(pc));
+	for (int n = 0; n < 4; ++n)
+		threads.emplace_back([&] {
+			for (unsigned i = 0; i < 1000; ++i)
+				wrong += symbol(pcs[i % 3]) != expected[i % 3];
+		});
+	for (std::thread &t : threads)
+		t.join();
+	EXPECT_EQ(wrong, 0u);
 }
 
 TEST(port_host_stack_trace, has_an_unwinder)

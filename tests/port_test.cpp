@@ -6,6 +6,7 @@
 // The contract leaves some results open (a park may end for no reason, the running hint may be wrong). No test depends
 // on those, and none depends on how fast the machine is.
 
+#include <resv/config.h>
 #include <resv/port.h>
 
 #include <gtest/gtest.h>
@@ -746,5 +747,66 @@ TEST(port_stack_trace, writes_no_more_than_max)
 		EXPECT_TRUE(std::all_of(t.pcs + max, std::end(t.pcs), [](uintptr_t pc) { return pc == 0; }));
 	}
 }
+
+// ---- For the annotator -----------------------------------------------------------------------------------------
+
+#if RESV_PROVE_LOCKING
+
+TEST(port_held_locks, task_runs_with_interrupts_on)
+{
+	EXPECT_EQ(resv_port_held_locks()->irq_state, 0u);
+}
+
+// Threads may get the storage of those that ended before.
+TEST(port_held_locks, are_aligned_and_zero_when_a_task_begins)
+{
+	for (int i = 0; i < 8; ++i) {
+		std::thread([] {
+			resv_port_held *held = resv_port_held_locks();
+
+			ASSERT_NE(held, nullptr);
+			EXPECT_EQ(reinterpret_cast<uintptr_t>(held) % alignof(void *), 0u);
+			EXPECT_TRUE(std::all_of(std::begin(held->opaque), std::end(held->opaque),
+						[](unsigned word) { return word == 0; }));
+			memset(held->opaque, 0xff, sizeof held->opaque);
+		}).join();
+	}
+}
+
+TEST(port_held_locks, stay_with_their_task)
+{
+	std::thread([] {
+		resv_port_held *held = resv_port_held_locks();
+
+		memset(held->opaque, 0xa5, sizeof held->opaque);
+		EXPECT_EQ(park_until(RESV_PARK_UNINTERRUPTIBLE, resv_port_clock() + millisecond), -ETIME);
+		EXPECT_EQ(resv_port_held_locks(), held);
+		EXPECT_TRUE(std::all_of(std::begin(held->opaque), std::end(held->opaque),
+					[](unsigned word) { return word == 0xa5a5a5a5; }));
+	}).join();
+}
+
+TEST(port_held_locks, of_live_tasks_are_apart)
+{
+	constexpr unsigned tasks = 8;
+	std::atomic<unsigned> here = 0;
+	std::array<resv_port_held *, tasks> held;
+	std::vector<std::thread> threads;
+
+	for (unsigned i = 0; i < tasks; ++i) {
+		threads.emplace_back([&, i] {
+			held[i] = resv_port_held_locks();
+			++here;
+			EXPECT_TRUE(eventually([&] { return here == tasks; }));
+		});
+	}
+	for (std::thread &thread : threads)
+		thread.join();
+	std::sort(held.begin(), held.end());
+	for (unsigned i = 1; i < tasks; ++i)
+		EXPECT_GE(held[i], held[i - 1] + 1);
+}
+
+#endif
 
 } // namespace

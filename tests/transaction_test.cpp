@@ -801,6 +801,7 @@ TEST_P(transaction_contended, wait_that_ends_early_releases_everything)
 		requester.run([&] { t.reset(); });
 	}
 	elder.unlock_all();
+	expect_order_reports({RESV_REPORT_RECURSION}); // a party has a context of its own
 }
 
 // Wound-wait: the younger waits with what it holds. Wait-die: it has backed off, and waits with nothing.

@@ -96,16 +96,16 @@ protected:
 	/// Lets them go while it holds all locks, until somebody waits: they cannot miss each other altogether.
 	void go()
 	{
+		ww_acquire_ctx all(cls);
 		for (guarded &each : guardeds)
-			ASSERT_EQ(each.lock.lock(nullptr), 0);
+			ASSERT_TRUE(each.lock.trylock(&all));
 		started = true;
 		EXPECT_TRUE(eventually([this] {
 			return std::any_of(guardeds.begin(), guardeds.end(), [](guarded &each) {
 				return ww_test_access::waiters(each.lock) != 0;
 			});
 		}));
-		for (guarded &each : guardeds)
-			each.lock.unlock();
+		all.unlock_all();
 	}
 	void finish()
 	{

@@ -73,6 +73,7 @@ TEST_P(ww_mutex_alone, plain_locks_leave_the_context_alone)
 	m[2].unlock();
 	m[1].unlock();
 	ctx.unlock_all();
+	expect_order_reports({RESV_REPORT_RECURSION});
 }
 
 TEST_P(ww_mutex_alone, holder_is_the_task_not_another)

@@ -43,6 +43,49 @@
 #define RESV_SPIN_TURNS 512
 #endif
 
+/* How much the annotator can keep in mind. */
+#ifdef CONFIG_RESV_LOCKDEP_CLASSES
+#define RESV_LOCKDEP_CLASSES CONFIG_RESV_LOCKDEP_CLASSES
+#else
+#define RESV_LOCKDEP_CLASSES 4096
+#endif
+
+#ifdef CONFIG_RESV_LOCKDEP_EDGES
+#define RESV_LOCKDEP_EDGES CONFIG_RESV_LOCKDEP_EDGES
+#else
+#define RESV_LOCKDEP_EDGES 32768
+#endif
+
+#ifdef CONFIG_RESV_LOCKDEP_HELD
+#define RESV_LOCKDEP_HELD CONFIG_RESV_LOCKDEP_HELD
+#else
+#define RESV_LOCKDEP_HELD 48
+#endif
+
+#ifdef CONFIG_RESV_LOCKDEP_TRACES
+#define RESV_LOCKDEP_TRACES CONFIG_RESV_LOCKDEP_TRACES
+#else
+#define RESV_LOCKDEP_TRACES 65536
+#endif
+
+#ifdef CONFIG_RESV_LOCKDEP_REPORTS
+#define RESV_LOCKDEP_REPORTS CONFIG_RESV_LOCKDEP_REPORTS
+#else
+#define RESV_LOCKDEP_REPORTS 100
+#endif
+
+#ifdef CONFIG_RESV_LOCK_STAT
+#define RESV_LOCK_STAT 1
+#else
+#define RESV_LOCK_STAT 0
+#endif
+
+#ifdef CONFIG_RESV_PANIC_ON_REPORT
+#define RESV_PANIC_ON_REPORT 1
+#else
+#define RESV_PANIC_ON_REPORT 0
+#endif
+
 /*
  * Names the options that change a struct's layout. The library defines the symbol of its own options; every user
  * refers to the symbol of his: a mismatch is an undefined reference that says which options the user had.

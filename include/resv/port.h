@@ -100,6 +100,9 @@ void resv_port_report(const char *line);
 /** The calling task's name and number, as reports print them ("name/pid"), NUL-terminated. Context: any. */
 void resv_port_task_name(char *buf, size_t size);
 
+/** What reports print below their headline: the system's release, version, and taint. NUL-terminated. Context: any. */
+void resv_port_system(char *buf, size_t size);
+
 /**
  * Return addresses of the calling task, innermost first, without the port's own frame and `skip` more.
  * Returns how many of `max` were written; 0 where the port has no unwinder. Context: any.
@@ -108,6 +111,36 @@ unsigned resv_port_stack_trace(uintptr_t *pcs, unsigned max, unsigned skip);
 
 /** Writes the symbol of `pc` as "name+0xoff/0xsize", or the bare address. NUL-terminated. Context: any. */
 void resv_port_symbol(uintptr_t pc, char *buf, size_t size);
+
+/* ---- For the annotator: only with CONFIG_PROVE_LOCKING --------------------------------------------------------- */
+
+/** What a context may be, beside a task with interrupts on. */
+enum resv_port_irq_state {
+	RESV_IN_HARDIRQ = 1,
+	RESV_IN_SOFTIRQ = 2,
+	RESV_IRQ_THREADED = 4,  /**< with RESV_IN_HARDIRQ: the handler is a thread on PREEMPT_RT */
+	RESV_HARDIRQS_OFF = 8,  /**< no interrupt can come now */
+	RESV_SOFTIRQS_OFF = 16, /**< no software interrupt can; where hard ones cannot, these cannot either */
+};
+
+/** What a port keeps for each task, and for each interrupt level on each CPU. */
+#define RESV_PORT_HELD_ALIGN 64
+struct resv_port_held {
+	unsigned irq_state; /**< a set of enum resv_port_irq_state, by the port */
+	unsigned opaque[1023];
+} __attribute__((aligned(RESV_PORT_HELD_ALIGN)));
+
+/**
+ * What is kept for the context that the caller runs in: the task, or the interrupt level on this CPU. Its `irq_state` is
+ * right when this returns; the rest is all zero when the context begins, and nobody else's until the caller leaves the
+ * context. NULL if the port has no room, and in non-maskable interrupts. Context: any.
+ */
+struct resv_port_held *resv_port_held_locks(void);
+
+/* A port that has a quicker way than a call puts it into a <resv_port/held.hpp> earlier on the include path. */
+
+/** The annotator found a bug and is configured to stop there; the report has been printed. Does not return. */
+void resv_port_panic(const char *why) __attribute__((noreturn));
 
 #ifdef __cplusplus
 }

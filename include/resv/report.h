@@ -26,6 +26,20 @@ enum resv_report_kind {
 	RESV_REPORT_NOT_HELD,       /**< assert_held failed */
 	RESV_REPORT_WAIT_WHILE_HOLDING, /**< wait_for_unreserve while the context holds reservations */
 	RESV_REPORT_CORRUPT_WAIT_LIST,  /**< a wait list's links contradict each other */
+
+	/* by the lock-order checker, with CONFIG_PROVE_LOCKING */
+	RESV_REPORT_CIRCULAR,  /**< an order that would close a circle of locks */
+	RESV_REPORT_RECURSION, /**< a lock is taken while another one of its class is held */
+	RESV_REPORT_IRQ_ORDER, /**< a lock that interrupts take, then one that is held with interrupts on */
+	RESV_REPORT_IRQ_INVERSION, /**< the same circle, closed by an interrupt's taking or by interrupts being on */
+	RESV_REPORT_IRQ_STATE,      /**< one lock, taken in interrupts and held with interrupts on */
+	RESV_REPORT_UNLOCK_BALANCE, /**< release of a lock that the task does not hold */
+	RESV_REPORT_HELD_FREED,     /**< memory with a held lock in it is freed or made anew */
+	RESV_REPORT_NEST_NOT_HELD,  /**< the lock or context that should serialize others is not held */
+	RESV_REPORT_WAIT_CONTEXT,   /**< a lock that waits in a way that the context forbids */
+	RESV_REPORT_BLOCKING,       /**< a blocking reserve where only trying is allowed */
+	RESV_REPORT_PIN,            /**< a pinned lock is released, or pin and unpin do not match */
+	RESV_REPORT_BAD_KEY,        /**< a class key or subclass that cannot be one */
 };
 
 /** Sees each report as it is printed; `text` has several lines and is valid only during the call. Must not sleep. */

@@ -14,87 +14,12 @@
 #define RESV_RESV_H
 
 #include <resv/config.h>
+#include <resv/lockdep.h>
 #include <resv/report.h>
 #include <resv/types.h>
 
 #ifdef __cplusplus
 extern "C" {
-#endif
-
-/* ---- Annotator ------------------------------------------------------------------------------------------------
- *
- * With CONFIG_PROVE_LOCKING unset these cost nothing, and maps and keys take no space in any object.
- */
-
-#if RESV_PROVE_LOCKING
-
-/** Identifies a lock class by its address. Static storage. */
-struct resv_lock_class_key {
-	char subclass[8];
-};
-
-/** What the annotator knows of one lock instance. */
-struct resv_lockdep_map {
-	/* private: laid out as resv::lockdep_map */
-	const char *key;
-	const char *name;
-};
-
-/** Names `map` an instance of the class at `key`. `subclass`: 0 to 7, told apart as classes of their own. */
-void resv_lockdep_init_map(struct resv_lockdep_map *map, const char *name,
-			   const struct resv_lock_class_key *key, int subclass);
-
-/**
- * The caller takes the lock: called before it may wait, or, with `trylock`, after it succeeded. `read`: 0 exclusive,
- * 1 shared, 2 shared and recursive. `nest_lock`: a held lock that serializes all of this class, or NULL. `ip` is the
- * address that reports name as the place. Linux: lock_acquire(). Context: any.
- */
-void resv_lockdep_acquire(struct resv_lockdep_map *map, unsigned subclass, int trylock, int read, int check,
-			  struct resv_lockdep_map *nest_lock, unsigned long ip);
-
-/** The caller drops the lock. Linux: lock_release(). Context: any. */
-void resv_lockdep_release(struct resv_lockdep_map *map, unsigned long ip);
-
-/** The caller waits for the lock's holder but does not take the lock. Linux: lock_sync(). Context: any. */
-void resv_lockdep_sync(struct resv_lockdep_map *map, unsigned subclass, int read, int check,
-		       struct resv_lockdep_map *nest_lock, unsigned long ip);
-
-#else
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wpedantic" /* an array of 0 is the one way to size 0 in both languages */
-#ifdef __clang__
-#pragma GCC diagnostic ignored "-Wextern-c-compat"
-#endif
-struct resv_lock_class_key {
-	char none[0];
-};
-struct resv_lockdep_map {
-	char none[0];
-};
-#pragma GCC diagnostic pop
-
-static inline void resv_lockdep_init_map(struct resv_lockdep_map *map, const char *name,
-					 const struct resv_lock_class_key *key, int subclass)
-{
-	(void)map, (void)name, (void)key, (void)subclass;
-}
-static inline void resv_lockdep_acquire(struct resv_lockdep_map *map, unsigned subclass, int trylock,
-					int read, int check, struct resv_lockdep_map *nest_lock,
-					unsigned long ip)
-{
-	(void)map, (void)subclass, (void)trylock, (void)read, (void)check, (void)nest_lock, (void)ip;
-}
-static inline void resv_lockdep_release(struct resv_lockdep_map *map, unsigned long ip)
-{
-	(void)map, (void)ip;
-}
-static inline void resv_lockdep_sync(struct resv_lockdep_map *map, unsigned subclass, int read, int check,
-				     struct resv_lockdep_map *nest_lock, unsigned long ip)
-{
-	(void)map, (void)subclass, (void)read, (void)check, (void)nest_lock, (void)ip;
-}
-
 #endif
 
 /* ---- ww_mutex ------------------------------------------------------------------------------------------------- */
@@ -114,7 +39,7 @@ struct resv_ww_class {
 };
 
 /* private: one word for each pointer-sized field; checked against the C++ classes when the library is built */
-#define RESV_LOCKDEP_MAP_WORDS (2 * RESV_PROVE_LOCKING)
+#define RESV_LOCKDEP_MAP_WORDS (4 * RESV_PROVE_LOCKING)
 #define RESV_WW_MUTEX_WORDS    (4 + 2 * RESV_DEBUG_WW_MUTEXES + RESV_LOCKDEP_MAP_WORDS)
 #define RESV_WW_CTX_WORDS      (7 + 4 * RESV_DEBUG_WW_MUTEXES + RESV_LOCKDEP_MAP_WORDS)
 
@@ -212,6 +137,9 @@ void resv_ww_mutex_unlock(struct resv_ww_mutex *lock);
 
 /** Racy unless the caller holds the lock. Context: any. */
 bool resv_ww_mutex_is_locked(const struct resv_ww_mutex *lock);
+
+/** Reports, in debug builds, a caller that does not hold the lock. Ours alone. */
+void resv_ww_mutex_assert_held(struct resv_ww_mutex *lock);
 
 /**
  * The context that holds the lock, or NULL: free, or held without one. To be compared with the caller's own. Ours
@@ -349,6 +277,35 @@ struct resv_object *resv_exec_next_(const struct resv_object *obj);
 /** Walks the reserved objects in the order of reserving; `index` counts them. The block must not unlock `obj`. */
 #define resv_exec_for_each_locked_object(exec, index, obj) \
 	for ((index) = 0, (obj) = resv_exec_first_(exec); (obj); (index)++, (obj) = resv_exec_next_(obj))
+
+/* ---- Assertions -------------------------------------------------------------------------------------------------- */
+
+/**
+ * Reports, in debug builds, a caller that does not hold this: a reservation object, a ww_mutex, or the
+ * resv_lockdep_map of a lock of the driver's own. Linux: lockdep_assert_held().
+ */
+#ifdef __cplusplus
+} /* extern "C" */
+inline void resv_lockdep_assert_held(struct resv_object *obj)
+{
+	resv_assert_held(obj);
+}
+inline void resv_lockdep_assert_held(struct resv_ww_mutex *lock)
+{
+	resv_ww_mutex_assert_held(lock);
+}
+inline void resv_lockdep_assert_held(struct resv_lockdep_map *map)
+{
+	resv_lockdep_assert_map_held_(map);
+}
+extern "C" {
+#else
+#define resv_lockdep_assert_held(held)                                  \
+	_Generic((held), struct resv_object *                           \
+		 : resv_assert_held, struct resv_ww_mutex *             \
+		 : resv_ww_mutex_assert_held, struct resv_lockdep_map * \
+		 : resv_lockdep_assert_map_held_)(held)
+#endif
 
 #define RESV_PASTE_(a, b)  RESV_PASTE2_(a, b)
 #define RESV_PASTE2_(a, b) a##b

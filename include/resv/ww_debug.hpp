@@ -36,11 +36,14 @@ struct ww_class_keys {
 	lock_class_key acquire{};
 	lock_class_key mutex{};
 };
+inline constexpr lock_traits ww_mutex_traits{RESV_LD_WAIT_SLEEP, RESV_LD_WAIT_SLEEP, RESV_LD_LOCK_NORMAL};
+inline constexpr lock_traits ww_context_traits{RESV_LD_WAIT_INV, RESV_LD_WAIT_INV, RESV_LD_LOCK_CONTEXT};
 #else
 struct ww_class_keys {
 	static constexpr no_lock_class_key acquire{};
 	static constexpr no_lock_class_key mutex{};
 };
+inline constexpr lock_traits ww_mutex_traits{}, ww_context_traits{};
 #endif
 
 #if RESV_DEBUG_WW_MUTEXES

@@ -205,7 +205,9 @@ private:
 class RESV_CAPABILITY("ww_mutex") ww_mutex {
 public:
 	/// Context: any. `cls` must be static.
-	constexpr explicit ww_mutex(ww_class &cls) : debug_(cls), dep_map_(cls.keys_.mutex) {}
+	constexpr explicit ww_mutex(ww_class &cls)
+		: debug_(cls), dep_map_(cls.keys_.mutex, nullptr, 0, ww_mutex_traits)
+	{}
 	ww_mutex(const ww_mutex &) = delete;
 	ww_mutex &operator=(const ww_mutex &) = delete;
 
@@ -446,7 +448,8 @@ inline void ww_acquire_ctx::unlock_all()
 }
 
 inline ww_acquire_ctx::ww_acquire_ctx(ww_class &cls)
-	: class_(&cls), parker_(resv_port_current()), dep_map_(cls.keys_.acquire, cls.acquire_name())
+	: class_(&cls), parker_(resv_port_current()),
+	  dep_map_(cls.keys_.acquire, cls.acquire_name(), 0, ww_context_traits)
 {
 	if constexpr (config::debug_ww_mutexes)
 		ww_checks::begin(*this);

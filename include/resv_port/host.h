@@ -51,6 +51,22 @@ typedef void (*resv_host_report_fn)(const char *line, void *data);
  */
 void resv_host_set_report_sink(resv_host_report_fn fn, void *data);
 
+/* ---- Interrupts, as the annotator sees them ------------------------------------------------------------------------
+ *
+ * Emulated, for the calling thread: no code is interrupted, but what runs between enter and exit counts as the handler's.
+ * Threads begin with interrupts on.
+ */
+
+enum resv_host_irq { RESV_HOST_HARDIRQ, RESV_HOST_HARDIRQ_THREADED, RESV_HOST_SOFTIRQ };
+
+/** A handler begins, or ends, with its interrupts off. A hard interrupt may come within a soft one; no other nesting. */
+void resv_host_irq_enter(enum resv_host_irq level);
+void resv_host_irq_exit(void);
+
+/** Turns the calling thread's interrupts, or software interrupts, on or off; returns what they were. */
+bool resv_host_hardirqs(bool on);
+bool resv_host_softirqs(bool on);
+
 #ifdef __cplusplus
 }
 #endif

@@ -3,13 +3,16 @@
 
 #include <sched.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <barrier>
 #include <chrono>
 #include <fstream>
 #include <thread>
+#include <vector>
 
 namespace bench {
 
@@ -63,6 +66,48 @@ double round_trip()
 	other.join();
 	return std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - begin).count() /
 	       trips;
+}
+
+double thread_cpu_time()
+{
+	timespec now;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+double two_cpus()
+{
+	static constexpr auto duration = std::chrono::milliseconds(10);
+	double rates[2];
+	auto run = [&](int first, int last) {
+		std::vector<std::thread> threads;
+		std::atomic<bool> stop{false};
+		std::barrier start(last - first + 2);
+		for (int cpu = first; cpu <= last; cpu++)
+			threads.emplace_back([&, cpu] {
+				pin(cpu);
+				long turns = 0;
+				unsigned long a = 0, b = 0, c = 0, d = 0;
+				start.arrive_and_wait();
+				double begin = thread_cpu_time();
+				for (; !stop.load(std::memory_order_relaxed); turns++)
+					for (int i = 0; i < 100; i++) { // as many at once as a core can do
+						a++, b++, c++, d++;
+						asm volatile("" : "+r"(a), "+r"(b), "+r"(c), "+r"(d));
+					}
+				rates[cpu] = static_cast<double>(turns) / (thread_cpu_time() - begin);
+			});
+		start.arrive_and_wait();
+		std::this_thread::sleep_for(duration);
+		stop = true;
+		for (auto &thread : threads)
+			thread.join();
+	};
+	run(0, 0);
+	run(1, 1);
+	auto alone = (rates[0] + rates[1]) / 2;
+	run(0, 1);
+	return (rates[0] + rates[1]) / alone;
 }
 
 double others_cpu_time()

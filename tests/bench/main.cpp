@@ -2,8 +2,11 @@
 //
 // resv-bench [--out=DIR] [Google Benchmark's own flags]: measures every row in rounds and prints the ratios; with
 // --benchmark_filter=REGEX, those of the groups whose name matches. Writes
-// DIR/results.json (Google Benchmark's format, a run for each round) and DIR/ratios.json (name -> ratio).
+// DIR/results.json (Google Benchmark's format, a run for each round) and DIR/ratios.json (name -> ratio). Built with
+// PROVE_LOCKING it measures the annotator; without, the locks.
 #include "plan.hpp"
+
+#include <resv/config.h>
 
 #include <absl/synchronization/mutex.h>
 
@@ -95,10 +98,18 @@ double median(std::vector<double> values)
 
 using rounds = std::map<std::string, std::vector<result>>; // row -> one result for each round that counts
 
+// Do two CPUs get twice as much done as one? Not while they are one core's, or while one of them is slowed down.
+bool are_alike()
+{
+	double cpus = two_cpus();
+	return cpus > 1.75 && cpus < 2.25;
+}
+
 // One round: each row of the group once. Returns whether the machine was ours and the same all the time.
 bool play_round(const group &g, int round, recorder &reporter, std::map<std::string, result> &results)
 {
 	double before = g.contended ? round_trip() : 0;
+	bool alike = !g.contended || are_alike();
 	double others = others_cpu_time();
 	auto begin = std::chrono::steady_clock::now();
 	pin(0);
@@ -112,7 +123,8 @@ bool play_round(const group &g, int round, recorder &reporter, std::map<std::str
 	if (!g.contended)
 		return true;
 	double after = round_trip();
-	return others < 0.1 * took && std::max(before, after) < 1.5 * std::min(before, after);
+	return others < 0.1 * took && std::max(before, after) < 1.5 * std::min(before, after) && alike &&
+	       are_alike();
 }
 
 void play_group(const group &g, recorder &reporter, rounds &all)
@@ -132,7 +144,7 @@ void play_group(const group &g, recorder &reporter, rounds &all)
 	}
 	std::printf("%s: %d rounds", g.name.c_str(), counted);
 	if (disturbed)
-		std::printf(", %d more discarded (others used a CPU, or the cache-line round trip changed)",
+		std::printf(", %d more discarded (others used a CPU, or the two were not alike all the time)",
 			    disturbed);
 	std::printf("\n");
 	for (const std::string &row : g.rows) {
@@ -142,8 +154,10 @@ void play_group(const group &g, recorder &reporter, rounds &all)
 			if (auto it = r.counters.find("retries_per_txn"); it != r.counters.end())
 				retries.push_back(it->second);
 		}
-		if (retries.empty())
+		if (!all[row].front().counters.count("tput"))
 			std::printf("  %-44s %12.2f ns\n", row.c_str(), median(values));
+		else if (retries.empty())
+			std::printf("  %-44s %12.0f /s\n", row.c_str(), median(values));
 		else
 			std::printf("  %-44s %12.0f /s  %8.3f retries each\n", row.c_str(), median(values),
 				    median(retries));
@@ -161,13 +175,25 @@ double ratio_of(const rounds &all, const std::string &ours, const std::string &t
 	return median(ratios);
 }
 
+bool is_client(const std::string &counter)
+{
+	return counter.compare(0, 6, "client") == 0;
+}
+
+bool has_clients(const rounds &all, const std::string &row)
+{
+	const auto &counters = all.at(row).front().counters;
+	return std::any_of(counters.begin(), counters.end(),
+			   [](const auto &it) { return is_client(it.first); });
+}
+
 // How far the clients of a row are from their mean, over all rounds: the larger of most/mean and mean/least.
 double unfairness(const rounds &all, const std::string &row)
 {
 	std::map<std::string, double> clients;
 	for (const result &r : all.at(row))
 		for (const auto &[name, value] : r.counters)
-			if (name.compare(0, 6, "client") == 0)
+			if (is_client(name))
 				clients[name] += value;
 	double sum = 0, most = 0, least = INFINITY;
 	for (const auto &[name, value] : clients) {
@@ -207,7 +233,7 @@ std::vector<std::pair<std::string, double>> report(const plan &p, const rounds &
 			std::printf(" %2s %7.2f  %s", tput ? ">=" : "<=", r.bar,
 				    (tput ? value >= r.bar : value <= r.bar) ? "reached" : "NOT reached");
 		std::printf("\n");
-		if (!tput)
+		if (!tput || !has_clients(all, *best))
 			continue;
 		std::string name = "fairness" + r.name.substr(5, r.name.size() - 10);
 		double off = unfairness(all, *best);
@@ -248,10 +274,15 @@ int main(int argc, char **argv)
 	}
 
 	plan p;
+#if RESV_PROVE_LOCKING
+	plan_lockdep(p);
+	plan_lockdep_graph(p);
+#else
 	plan_uncontended(p);
 	plan_trylock(p);
 	plan_hint(p);
 	plan_multi(p);
+#endif
 
 	parked_thread second;
 	recorder reporter(results);

@@ -50,6 +50,12 @@ void pin(int cpu);
 /// The time that a cache line takes from one CPU to the other and back, in ns.
 double round_trip();
 
+/// The CPU time that the calling thread has used, in seconds.
+double thread_cpu_time();
+
+/// How much more two CPUs get done than one, if they share nothing: 2, unless they are one core's, for now or for good.
+double two_cpus();
+
 /// The CPU time that others have used on this machine up to now, in seconds.
 double others_cpu_time();
 
@@ -57,6 +63,8 @@ void plan_uncontended(plan &);
 void plan_trylock(plan &);
 void plan_hint(plan &);
 void plan_multi(plan &);
+void plan_lockdep(plan &);
+void plan_lockdep_graph(plan &);
 
 } // namespace bench
 

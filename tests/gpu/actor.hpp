@@ -12,6 +12,8 @@
 
 namespace gpu {
 
+inline constinit lock_class identity_locks{"gpu_actor_identity", RESV_LD_WAIT_CONFIG};
+
 /// A task that touches buffers, and what it leaves behind.
 struct alignas(64) actor {
 	// Its own, until it has ended.
@@ -51,7 +53,7 @@ struct alignas(64) actor {
 	resv::atomic<uint32_t> completed{0};       // jobs
 	resv::atomic<uint32_t> waits_for{nothing}; // a reservation, the_ring, or nothing
 	resv::atomic<uintptr_t> context{0};        // the last that it opened
-	spin_lock identity_lock;
+	spin_lock identity_lock{identity_locks};
 
 	static constexpr uint32_t nothing = ~0u;
 	static constexpr uint32_t the_ring = ~1u;

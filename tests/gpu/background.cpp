@@ -26,9 +26,8 @@ void pace(const device &gpu, int64_t &due, unsigned rate)
 // Each eviction writes one buffer, as a move to other memory would. It never blocks on a reservation: it tries a few
 // buffers and takes the first that is free. When all are busy it waits, now and then, for one to be let go: holding
 // nothing, and without taking it.
-void device::run_evictor() RESV_NO_ANALYSIS
+void device::run_evictor()
 {
-	constexpr unsigned candidates = 8;
 	actor &self = actors_[evictor_index()];
 	int64_t due = resv_port_clock();
 
@@ -39,26 +38,41 @@ void device::run_evictor() RESV_NO_ANALYSIS
 			break;
 		}
 		uint32_t victim = 0;
-		bool found = false;
-		for (unsigned i = 0; i < candidates && !found; i++) {
-			victim = self.random.below(config_.buffers);
-			found = reservation_of(victim).try_reserve(nullptr);
-		}
-		if (!found) {
-			self.stats.evictions_busy++;
-			if (self.stats.evictions_busy % 4 != 0)
-				continue;
-			resv::reservation_object &busy = reservation_of(victim);
-			self.note_wait(index_of(busy));
-			int err = busy.wait_for_unreserve(nullptr);
-			self.note_wait(actor::nothing);
-			self.stats.waits_for_unreserve++;
-			if (err != 0) {
-				self.stats.errors++;
-				self.stats.last_error = err;
-			}
+		if (evict_one(self, victim)) {
+			self.stats.evictions++;
 			continue;
 		}
+		self.stats.evictions_busy++;
+		if (self.stats.evictions_busy % 4 != 0)
+			continue;
+		resv::reservation_object &busy = reservation_of(victim);
+		self.note_wait(index_of(busy));
+		int err = busy.wait_for_unreserve(nullptr);
+		self.note_wait(actor::nothing);
+		self.stats.waits_for_unreserve++;
+		if (err != 0) {
+			self.stats.errors++;
+			self.stats.last_error = err;
+		}
+	}
+	self.leave();
+}
+
+// Somebody may wait for this memory with reservations held. False: all candidates are busy, the last being `victim`.
+bool device::evict_one(actor &self, uint32_t &victim) RESV_NO_ANALYSIS
+{
+	constexpr unsigned candidates = 8;
+	pretended_lock reclaim(resv_lockdep_fs_reclaim);
+
+	resv_lockdep_no_blocking_begin();
+	bool found = false;
+	for (unsigned i = 0; i < candidates && !found; i++) {
+		victim = self.random.below(config_.buffers);
+		resv::reservation_object &object = reservation_of(victim);
+		found = config_.broken == breakage::blocking_eviction ? object.reserve(nullptr) == 0
+								      : object.try_reserve(nullptr);
+	}
+	if (found) {
 		use moved = {.buffer = victim & 0x7fffffff, .write = 1};
 		int64_t begin = resv_port_clock();
 		execute(pages_, {self.index, self.log.jobs() + 1}, &moved, 1, self.log);
@@ -70,9 +84,9 @@ void device::run_evictor() RESV_NO_ANALYSIS
 					   .begin = begin,
 					   .end = resv_port_clock()});
 		reservation_of(victim).unreserve();
-		self.stats.evictions++;
 	}
-	self.leave();
+	resv_lockdep_no_blocking_end();
+	return found;
 }
 
 void device::run_storm()

@@ -24,8 +24,9 @@ enum class executor : unsigned {
 /// What a run does wrong on purpose, to show that it would be noticed.
 enum class breakage : unsigned {
 	none,
-	skip_reservation, ///< some jobs touch their buffers without reserving them
-	hang,             ///< client 0 keeps its reservations until the run is stopped
+	skip_reservation,  ///< some jobs touch their buffers without reserving them
+	hang,              ///< client 0 keeps its reservations until the run is stopped
+	blocking_eviction, ///< the evictor waits for a buffer; only the annotator notices
 };
 
 /// One run of the device. What each key of a workload file means is said in workloads/desktop.conf.

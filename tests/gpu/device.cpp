@@ -58,8 +58,24 @@ int device::create(const gpu::config &c)
 	for (unsigned i = 0; i < c.clients; i++)
 		if (!clients_[i].create(actors_[i]))
 			return -ENOMEM;
+	if (int err = show_lock_order())
+		return err;
 	traced_ = this;
 	cls().set_tracer(trace);
+	return 0;
+}
+
+// Takes in turn what a driver may hold at once, so that the annotator knows the order before somebody breaks it. A fault
+// comes with the mmap_lock held, jobs are waited for with reservations held, and so may be the memory that they need.
+// Linux: dma_resv_lockdep().
+int device::show_lock_order()
+{
+	pretended_lock fault(resv_lockdep_mmap_lock);
+	resv::transaction t(cls());
+	if (int err = t.reserve_one(reservations_[0]))
+		return err;
+	pretended_lock reclaim(resv_lockdep_fs_reclaim);
+	resv_fence_might_wait();
 	return 0;
 }
 

@@ -98,6 +98,8 @@ private:
 			  const resv::ww_acquire_ctx *other);
 	void count(resv::ww_event event, uint32_t reservation, resv_port_task self, resv_port_task other);
 	actor *actor_of(resv_port_task task);
+	int show_lock_order();
+	bool evict_one(actor &self, uint32_t &victim);
 
 	gpu::config config_;
 	array<resv::reservation_object> reservations_;

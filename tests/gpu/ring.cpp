@@ -27,6 +27,7 @@ void ring::push(const entry &e)
 
 void ring::submit(job_id id)
 {
+	resv_fence_might_wait();
 	lock_.lock();
 	push({.id = id});
 	resv_port_task scheduler = count_ >= capacity / 2 ? scheduler_.pop() : 0;
@@ -37,6 +38,7 @@ void ring::submit(job_id id)
 void ring::submit_and_wait(const job &work)
 {
 	completion completed;
+	resv_fence_might_wait();
 	lock_.lock();
 	push({.id = work.id, .work = &work, .completed = &completed});
 	resv_port_task scheduler = scheduler_.pop();
@@ -50,6 +52,7 @@ void ring::submit_and_wait(const job &work)
 
 void ring::serve()
 {
+	bool cookie = resv_fence_begin_signalling();
 	lock_.lock();
 	for (;;) {
 		while (count_ == 0 && !closed_)
@@ -77,6 +80,7 @@ void ring::serve()
 		}
 	}
 	lock_.unlock();
+	resv_fence_end_signalling(cookie);
 }
 
 void ring::close()

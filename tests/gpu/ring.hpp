@@ -2,7 +2,7 @@
 //
 // A hardware ring: a bounded queue of submissions, and the scheduler's task, which takes them in order, runs those that
 // are its to run, and retires all of them. It never reserves anything, so a client may wait for it while it holds
-// reservations.
+// reservations: to the annotator this is a fence.
 #ifndef GPU_RING_HPP
 #define GPU_RING_HPP
 
@@ -10,6 +10,8 @@
 #include "wait_queue.hpp"
 
 namespace gpu {
+
+inline constinit lock_class ring_locks{"gpu_ring", RESV_LD_WAIT_CONFIG};
 
 /// A job, as its client describes it to whoever runs it.
 struct job {
@@ -63,7 +65,7 @@ private:
 	void retire(job_id id);
 
 	// Guarded by lock_.
-	spin_lock lock_;
+	spin_lock lock_{ring_locks};
 	entry entries_[capacity];
 	unsigned head_ = 0, count_ = 0;
 	bool closed_ = false;

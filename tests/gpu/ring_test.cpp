@@ -109,7 +109,8 @@ TEST_F(gpu_ring, runs_jobs_while_the_client_waits)
 
 TEST(gpu_wait_queue, sleepers_are_woken_first_come_first_and_time_out)
 {
-	gpu::spin_lock lock;
+	static constinit gpu::lock_class locks{"gpu_test", RESV_LD_WAIT_CONFIG};
+	gpu::spin_lock lock(locks);
 	gpu::wait_queue queue;
 	lock.lock();
 	EXPECT_EQ(queue.pop(), 0u);

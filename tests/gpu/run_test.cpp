@@ -4,6 +4,9 @@
 #include "host/run.hpp"
 #include "host/table.hpp"
 
+#include <resv/lockdep.h>
+#include <resv_port/host.h>
+
 #include <gtest/gtest.h>
 
 #include <numeric>
@@ -56,6 +59,7 @@ TEST_P(gpu_run, is_serializable)
 	run_spec spec = spec_of(kind.settings);
 	run_result r = run_watched(spec);
 	EXPECT_FALSE(r.violated()) << gpu::describe_violation(r);
+	EXPECT_EQ(r.lock_order_reports, 0u);
 	EXPECT_EQ(r.total.jobs, uint64_t{4} * spec.config.jobs);
 	EXPECT_EQ(r.serial.jobs_checked, r.total.jobs + r.total.evictions);
 	EXPECT_EQ(std::accumulate(r.jobs_of_clients.begin(), r.jobs_of_clients.end(), uint64_t{0}),
@@ -197,6 +201,26 @@ TEST(gpu_broken, skipped_reservations_are_found)
 	EXPECT_NE(text.find("buffer "), std::string::npos) << text;
 	EXPECT_NE(text.find("client "), std::string::npos) << text;
 	EXPECT_NE(text.find(" job "), std::string::npos) << text;
+}
+
+// It goes well: nobody who has a reservation waits for memory here.
+TEST(gpu_broken, blocking_eviction_is_for_the_annotator_to_find)
+{
+	std::string reports;
+	resv_lockdep_reset();
+	resv_host_set_report_sink(
+		[](const char *line, void *text) { *static_cast<std::string *>(text) += line; }, &reports);
+	run_result r = run({"break=blocking-eviction", "eviction_rate=20000", "execute=ring"});
+	resv_host_set_report_sink(nullptr, nullptr);
+	EXPECT_GT(r.total.evictions, 0u);
+	EXPECT_FALSE(r.violated()) << gpu::describe_violation(r);
+#if RESV_PROVE_LOCKING
+	EXPECT_EQ(r.lock_order_reports, 2u);
+	EXPECT_NE(reports.find("blocking reserve where only trying is allowed"), std::string::npos);
+	EXPECT_NE(reports.find("possible circular locking dependency detected"), std::string::npos);
+#else
+	EXPECT_EQ(reports, "");
+#endif
 }
 
 } // namespace

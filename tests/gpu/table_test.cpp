@@ -21,12 +21,13 @@ gpu::run_result example(const std::string &name)
 	for (int64_t ns : {0, 5, 5, 1500})
 		r.total.wait.add(ns);
 	r.jobs_of_clients = {1000000, 2000000};
+	r.lock_order_reports = 4;
 	return r;
 }
 
 TEST(gpu_table, one_run)
 {
-	const char *expected = R"(name
+	const std::string expected = R"(name
 algorithm                                          wait-die
 clients, rings                                         2, 1
 buffers, per job                                    64, 1-4
@@ -42,7 +43,12 @@ retries                                                   7
 longest retry chain                                       3
 jobs/client min/mean/max  1,000,000 / 1,500,000 / 2,000,000
 fairness (Jain)                                      0.9000
-ended by                                       all jobs run
+)"
+#if RESV_PROVE_LOCKING
+				     R"(lock-order reports                                        4
+)"
+#endif
+				     R"(ended by                                       all jobs run
 serializable                                            yes
 )";
 	EXPECT_EQ(gpu::format_table("name", {example("name")}), expected);

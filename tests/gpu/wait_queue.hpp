@@ -4,22 +4,33 @@
 #ifndef GPU_WAIT_QUEUE_HPP
 #define GPU_WAIT_QUEUE_HPP
 
+#include "annotate.hpp"
+
 #include <resv/port.h>
 
 namespace gpu {
 
+/// What it tells the annotator, it tells before it turns interrupts off: no interrupt handler takes any of them.
 class spin_lock {
 public:
-	void lock()
+	explicit spin_lock(const lock_class &cls) : annotation_(cls) {}
+
+	[[gnu::always_inline]] void lock()
 	{
+		annotation_.acquire();
 		unsigned long flags = resv_port_spin_lock(&lock_);
 		flags_ = flags;
 	}
-	void unlock() { resv_port_spin_unlock(&lock_, flags_); }
+	[[gnu::always_inline]] void unlock()
+	{
+		annotation_.release();
+		resv_port_spin_unlock(&lock_, flags_);
+	}
 
 private:
 	resv_port_spinlock lock_{};
 	unsigned long flags_ = 0; // the holder's
+	[[no_unique_address]] annotation annotation_;
 };
 
 /// Tasks that sleep until something is so; first come, first woken. Guarded by the owner's spin lock.

@@ -210,11 +210,14 @@ TEST(gpu_options, all)
 {
 	gpu::options o;
 	std::string error;
-	ASSERT_TRUE(
-		gpu::parse_options({"--workload=a", "--set", "b=c", "--set=d=e", "--trace", "f"}, o, error));
+	ASSERT_TRUE(gpu::parse_options({"--workload=a", "--set", "b=c", "--set=d=e", "--trace", "f",
+					"--lockgraph=g.svg", "--demo=h"},
+				       o, error));
 	EXPECT_EQ(o.workload, "a");
 	EXPECT_EQ(o.settings, (std::vector<std::string>{"b=c", "d=e"}));
 	EXPECT_EQ(o.trace, "f");
+	EXPECT_EQ(o.lock_graph, "g.svg");
+	EXPECT_EQ(o.demo, "h");
 	EXPECT_FALSE(o.help);
 	ASSERT_TRUE(gpu::parse_options({"--help"}, o, error));
 	EXPECT_TRUE(o.help);
@@ -233,7 +236,8 @@ TEST(gpu_options, bad)
 	gpu::options o;
 	std::string error;
 	EXPECT_FALSE(gpu::parse_options({"--bad"}, o, error));
-	EXPECT_EQ(error, "got '--bad', expected --workload, --set, --trace or --help");
+	EXPECT_EQ(error, "got '--bad', expected --workload, --set, --trace, --lockgraph, --demo or "
+			 "--help");
 	EXPECT_FALSE(gpu::parse_options({"desktop"}, o, error));
 	EXPECT_FALSE(gpu::parse_options({"--workload"}, o, error));
 	EXPECT_EQ(error, "got '--workload' alone, expected a value for --workload");

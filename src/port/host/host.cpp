@@ -18,14 +18,12 @@
 #include <mutex>
 #include <new>
 
-#include <cxxabi.h>
-#include <dlfcn.h>
-#include <link.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 #include <unwind.h>
 #if __has_include(<sys/rseq.h>)
@@ -369,27 +367,19 @@ void resv_port_task_name(char *buf, size_t size)
 	snprintf(buf, size, "%s/%d", name, gettid());
 }
 
+void resv_port_system(char *buf, size_t size)
+{
+	utsname system;
+
+	if (uname(&system) != 0)
+		system = {};
+	snprintf(buf, size, "%s %s, user space", system.release, system.version);
+}
+
 [[gnu::noinline]] unsigned resv_port_stack_trace(uintptr_t *pcs, unsigned max, unsigned skip)
 {
 	unwinding trace = {.pcs = pcs, .max = max, .count = 0, .skip = skip + 1ul}; // one for this frame
 
 	_Unwind_Backtrace(unwind_frame, &trace);
 	return trace.count;
-}
-
-void resv_port_symbol(uintptr_t pc, char *buf, size_t size)
-{
-	Dl_info info;
-	void *entry = nullptr;
-
-	if (dladdr1(reinterpret_cast<void *>(pc), &info, &entry, RTLD_DL_SYMENT) == 0 ||
-	    info.dli_sname == nullptr) {
-		snprintf(buf, size, "%#lx", static_cast<unsigned long>(pc));
-		return;
-	}
-	char *demangled = abi::__cxa_demangle(info.dli_sname, nullptr, nullptr, nullptr);
-	snprintf(buf, size, "%s+%#lx/%#lx", demangled != nullptr ? demangled : info.dli_sname,
-		 static_cast<unsigned long>(pc - reinterpret_cast<uintptr_t>(info.dli_saddr)),
-		 static_cast<unsigned long>(static_cast<const ElfW(Sym) *>(entry)->st_size));
-	free(demangled);
 }

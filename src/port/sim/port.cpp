@@ -133,6 +133,11 @@ void resv_port_task_name(char *buf, size_t size)
 	snprintf(buf, size, "%s/%u", the_machine().task_label(self).c_str(), self + 1);
 }
 
+void resv_port_system(char *buf, size_t size)
+{
+	snprintf(buf, size, "simulated");
+}
+
 unsigned resv_port_stack_trace(uintptr_t *, unsigned, unsigned)
 {
 	return 0;

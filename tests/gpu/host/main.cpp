@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
+#include "demo.hpp"
+#include "lock_graph.hpp"
 #include "options.hpp"
 #include "progress.hpp"
 #include "table.hpp"
@@ -34,6 +36,25 @@ int fail(const std::string &why)
 	return not_started;
 }
 
+// False: says on stderr why not.
+bool draw(const gpu::options &options, gpu::lock_graph_file &lock_graph)
+{
+	std::string error;
+	if (options.lock_graph.empty() || lock_graph.write(error))
+		return true;
+	fprintf(stderr, "resv-gpu: %s\n", error.c_str());
+	return false;
+}
+
+int play_demo(const gpu::options &options, gpu::lock_graph_file &lock_graph)
+{
+	bool good = gpu::play_demo();
+	good &= draw(options, lock_graph);
+	if (good && !options.lock_graph.empty())
+		printf("The picture is in %s.\n", options.lock_graph.c_str());
+	return good ? ok : wrong;
+}
+
 } // namespace
 
 int main(int argc, char **argv)
@@ -47,6 +68,13 @@ int main(int argc, char **argv)
 		fputs(gpu::usage, stdout);
 		return ok;
 	}
+	if (!options.demo.empty() && !gpu::find_demo(options.demo, error))
+		return fail(error);
+	gpu::lock_graph_file lock_graph;
+	if (!options.lock_graph.empty() && !lock_graph.open(options.lock_graph, error))
+		return fail(error);
+	if (!options.demo.empty())
+		return play_demo(options, lock_graph);
 	if (!gpu::load_workload(options.workload, gpu::workload_directories(), options.settings, workload,
 				error))
 		return fail(error);
@@ -87,12 +115,13 @@ int main(int argc, char **argv)
 			};
 		if (!gpu::run_workload(spec, watch, results.emplace_back()))
 			return fail("no memory for run '" + spec.name + "'");
-		good &= !results.back().violated();
+		good &= !results.back().violated() && results.back().lock_order_reports == 0;
 	}
 	fputs(gpu::format_table(workload.name, results).c_str(), stdout);
 	if (trace && !trace->finish()) {
 		fprintf(stderr, "resv-gpu: %s: could not be written\n", options.trace.c_str());
 		good = false;
 	}
+	good &= draw(options, lock_graph);
 	return good ? ok : wrong;
 }

@@ -12,6 +12,8 @@ struct options {
 	std::string workload = "desktop";
 	std::vector<std::string> settings; // key=value
 	std::string trace;                 // a file, or empty
+	std::string lock_graph;            // a file, or empty
+	std::string demo;                  // or empty
 	bool help = false;
 };
 

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 #include "run.hpp"
 
+#include "crew.hpp"
+
+#include <resv/lockdep.h>
+
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
 #include <cstdio>
 #include <memory>
-#include <mutex>
-#include <thread>
 
-#include <pthread.h>
 #include <unistd.h>
 
 namespace gpu {
@@ -22,44 +22,6 @@ using std::chrono::milliseconds;
 
 constexpr auto look_interval = milliseconds(50);
 constexpr auto grace = std::chrono::seconds(5); // for a stuck run's threads to end
-
-/// Threads, of which one may wait for those that are counted.
-class crew {
-public:
-	template <typename Body>
-	void start(const std::string &name, bool counted, Body body)
-	{
-		running_ += counted;
-		threads_.emplace_back([this, name, counted, body] {
-			pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
-			body();
-			if (!counted)
-				return;
-			std::scoped_lock guard(lock_);
-			if (--running_ == 0)
-				all_ended_.notify_one();
-		});
-	}
-
-	/// False: time is up.
-	bool wait_for_counted(clock::duration time)
-	{
-		std::unique_lock guard(lock_);
-		return all_ended_.wait_until(guard, clock::now() + time, [this] { return running_ == 0; });
-	}
-
-	void join()
-	{
-		for (std::thread &t : threads_)
-			t.join();
-	}
-
-private:
-	std::mutex lock_;
-	std::condition_variable all_ended_;
-	std::atomic<unsigned> running_ = 0;
-	std::vector<std::thread> threads_;
-};
 
 std::string actor_name(const device &gpu, unsigned i)
 {
@@ -103,6 +65,14 @@ uint64_t jobs_so_far(device &gpu)
 	for (unsigned i = 0; i < gpu.config().clients; i++)
 		jobs += gpu.actor_at(i).completed.load(resv::order::relaxed);
 	return jobs;
+}
+
+// All that the annotator has found so far.
+uint64_t lock_order_reports()
+{
+	struct resv_lockdep_stats stats {};
+	resv_lockdep_stats(&stats);
+	return stats.reports + stats.lost_reports;
 }
 
 // Until all clients have ended.
@@ -152,6 +122,7 @@ bool run_workload(const run_spec &spec, const observer &watch, run_result &resul
 {
 	result = {};
 	result.spec = spec;
+	const uint64_t reports = lock_order_reports();
 	auto gpu = std::make_unique<device>();
 	if (gpu->create(spec.config) != 0)
 		return false;
@@ -182,6 +153,7 @@ bool run_workload(const run_spec &spec, const observer &watch, run_result &resul
 	result.retired_in_order = gpu->retired_in_order();
 	result.stopped = gpu->stopped();
 	result.serial = gpu->check();
+	result.lock_order_reports = lock_order_reports() - reports;
 	if (watch.finished)
 		watch.finished(spec, *gpu);
 	return true;

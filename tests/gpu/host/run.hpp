@@ -21,6 +21,7 @@ struct run_result {
 	bool retired_in_order = true;
 	uint64_t trace_events = 0;
 	uint64_t trace_dropped = 0;
+	uint64_t lock_order_reports = 0; // with CONFIG_PROVE_LOCKING
 	stop_reason stopped = stop_reason::none;
 	std::string stuck; // who waited for what
 	verdict serial;

@@ -165,6 +165,8 @@ constexpr row rows[] = {
 		 return with_commas(r.trace_events) + ", " + with_commas(r.trace_dropped);
 	 },
 	 [](const config &c) { return c.trace_events != 0; }},
+	{"lock-order reports", [](const run_result &r) { return with_commas(r.lock_order_reports); },
+	 [](const config &) { return bool{RESV_PROVE_LOCKING}; }},
 	{"ended by", ended_by, nullptr},
 	{"serializable", [](const run_result &r) -> std::string { return r.violated() ? "VIOLATED" : "yes"; },
 	 nullptr},

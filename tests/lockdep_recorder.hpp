@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-#ifndef RESV_LOCKDEP_RECORDER_HPP
-#define RESV_LOCKDEP_RECORDER_HPP
+#ifndef RESV_TESTS_LOCKDEP_RECORDER_HPP
+#define RESV_TESTS_LOCKDEP_RECORDER_HPP
 
 #include <resv/lockdep.hpp>
 #include <resv/port.h>
+
+#if RESV_PROVE_LOCKING
 
 namespace resv::lockdep {
 
@@ -20,7 +22,8 @@ struct event {
 	uintptr_t where;
 };
 
-/// Keeps the first `capacity` annotations since the last reset(), of all tasks, in order.
+/// Keeps the first `capacity` annotations since the last reset(), of all tasks, in order. The linker hands it all that
+/// locks tell the annotator (--wrap); it passes them on.
 namespace recorder {
 
 inline constexpr unsigned capacity = 1024;
@@ -37,4 +40,6 @@ event at(unsigned index);
 } // namespace recorder
 } // namespace resv::lockdep
 
-#endif // RESV_LOCKDEP_RECORDER_HPP
+#endif
+
+#endif // RESV_TESTS_LOCKDEP_RECORDER_HPP
