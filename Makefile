@@ -58,7 +58,8 @@ cxx = $(if $(filter clang%,$1),$(CLANGXX),$(CXX))
 
 core     := $(wildcard src/*.cpp lockdep/*.cpp)
 port     := $(wildcard src/port/host/*.cpp)
-tests    := $(wildcard tests/*.cpp tests/*.c tests/gpu/*_test.cpp tests/gpu/host/*_test.cpp)
+tests    := $(wildcard tests/*.cpp tests/*.c tests/lockdep/*.cpp tests/lockdep/*.c tests/gpu/*_test.cpp \
+	tests/gpu/host/*_test.cpp)
 gpu      := $(filter-out %_test.cpp,$(wildcard tests/gpu/*.cpp))
 gpu_host := $(filter-out %_test.cpp %/main.cpp,$(wildcard tests/gpu/host/*.cpp))
 bench    := $(filter-out tests/bench/lockdep%,$(wildcard tests/bench/*.cpp))
@@ -71,8 +72,8 @@ headers  := $(wildcard include/*/* src/*.hpp src/port/sim/*.hpp src/port/sim/*/*
 scripts  := .ci/run $(wildcard tests/tools/* tests/bench/count/*.sh) tests/sim/check tests/sim/searches \
 	tests/sim/bugs/check tests/sim/spin/check
 formatted := $(wildcard $(foreach dir,include/resv include/resv_port src src/port/host src/port/sim \
-	src/port/sim/resv_port lockdep tests tests/gpu tests/gpu/host tests/bench tests/bench/count tests/compile_fail \
-	tests/fastpath tests/install tests/panic tests/sim tests/sim/relacy tests/sim/relacy/resv_port \
+	src/port/sim/resv_port lockdep tests tests/lockdep tests/gpu tests/gpu/host tests/bench tests/bench/count \
+	tests/compile_fail tests/fastpath tests/install tests/panic tests/sim tests/sim/relacy tests/sim/relacy/resv_port \
 	src/port/host/resv_port, \
 	$(addprefix $(dir)/*.,c h cpp hpp)))
 
@@ -82,7 +83,7 @@ warnings     := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
 
 # ---- Rules, once for each flavour -------------------------------------------------------------------------------
 
-# What the locks tell the annotator, tests hear as well: see tests/lockdep_recorder.hpp.
+# What the locks tell the annotator, tests hear as well: see tests/lockdep/recorder.hpp.
 wrapped := $(patsubst %,-Wl$(comma)--wrap=resv_lockdep_%,on_acquire on_release on_sync acquire release sync)
 
 objects = $(patsubst %,build/$1/%.o,$2)

@@ -4,7 +4,7 @@
 // nobody to tell.
 
 #include "helpers.hpp"
-#include "lockdep_recorder.hpp"
+#include "lockdep/recorder.hpp"
 
 #include <resv/resv.h>
 

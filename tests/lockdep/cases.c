@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* Which cases there are, how one is run, and what it takes to pass. */
-#include "lockdep_cases.h"
+#include "cases.h"
 
-#include "lockdep_cases_internal.h"
-#include "lockdep_cases_os.h"
+#include "cases_internal.h"
+#include "cases_os.h"
 
 #include <string.h>
 

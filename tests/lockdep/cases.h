@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * Selftests of the annotator: sequences of locking, each with what must be reported, or that nothing may be. They are
- * C, so that a kernel module can run the very same ones; lockdep_cases_test.cpp runs them on the host.
+ * C, so that a kernel module can run the very same ones; cases_test.cpp runs them on the host.
  *
- * Most are rows of tables, in a small language (see lockdep_cases_internal.h): one case for each kind of lock, level
+ * Most are rows of tables, in a small language (see cases_internal.h): one case for each kind of lock, level
  * of interrupt and order of events that the row applies to. The rest are functions. Nothing has to happen at the same
  * time: an order that another task keeps is just another sequence.
  *
  *   family                            cases are about                                     file
- *   chains, read                      orders; recursive and other readers                 lockdep_cases_order.c
- *   rules, false_negatives            single rules; what Linux misses, beside what it     lockdep_cases_order.c
+ *   chains, read                      orders; recursive and other readers                 cases_order.c
+ *   rules, false_negatives            single rules; what Linux misses, beside what it     cases_order.c
  *                                     finds
- *   irq, irq_rules, wait_context      interrupts; what may wait where                     lockdep_cases_irq.c
- *   ww                                wound/wait mutexes                                  lockdep_cases_ww.c
- *   reserve                           each way to reserve, and to wait                    lockdep_cases_reserve.c
- *   many                              very many reservations at once                      lockdep_cases_many.c
- *   sections, reclaim                 where less is allowed: fences, eviction, reclaim    lockdep_cases_sections.c
- *   api                               what a task may ask and tell of what it holds       lockdep_cases_api.c
- *   tasks                             from task to task; declared orders                  lockdep_cases_tasks.c
- *   memory                            locks and keys that go and come                     lockdep_cases_memory.c
- *   limits                            some room is used up                                lockdep_cases_limits.c
+ *   irq, irq_rules, wait_context      interrupts; what may wait where                     cases_irq.c
+ *   ww                                wound/wait mutexes                                  cases_ww.c
+ *   reserve                           each way to reserve, and to wait                    cases_reserve.c
+ *   many                              very many reservations at once                      cases_many.c
+ *   sections, reclaim                 where less is allowed: fences, eviction, reclaim    cases_sections.c
+ *   api                               what a task may ask and tell of what it holds       cases_api.c
+ *   tasks                             from task to task; declared orders                  cases_tasks.c
+ *   memory                            locks and keys that go and come                     cases_memory.c
+ *   limits                            some room is used up                                cases_limits.c
  *
  * The families chains, read, irq, wait_context, ww and reclaim are what Linux tests itself with, case by case.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* What a task may ask of a lock that it holds, and change about it. */
-#include "lockdep_cases_internal.h"
-#include "lockdep_cases_os.h"
+#include "cases_internal.h"
+#include "cases_os.h"
 
 #define HELD     RESV_LOCK_STATE_HELD
 #define NOT_HELD RESV_LOCK_STATE_NOT_HELD

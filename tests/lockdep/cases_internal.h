@@ -32,7 +32,7 @@
 #ifndef LOCKDEP_CASES_INTERNAL_H
 #define LOCKDEP_CASES_INTERNAL_H
 
-#include "lockdep_cases.h"
+#include "cases.h"
 
 #define COUNT(array) ((unsigned)(sizeof(array) / sizeof((array)[0])))
 
@@ -101,7 +101,7 @@ extern const struct lockdep_family lockdep_ww, lockdep_reserve, lockdep_many, lo
 	lockdep_reclaim;
 extern const struct lockdep_family lockdep_api, lockdep_tasks, lockdep_memory, lockdep_limits;
 
-/* ---- Scripts: lockdep_cases_script.c --------------------------------------------------------------------------- */
+/* ---- Scripts: cases_script.c --------------------------------------------------------------------------- */
 
 /** Before the first script of a case. */
 void lockdep_script_init(void);
@@ -150,7 +150,7 @@ static inline void take_two(struct resv_lockdep_map *first, struct resv_lockdep_
  */
 bool lockdep_outlast_injection(struct resv_ww_acquire_ctx *ctx, struct resv_ww_class *ww_class);
 
-/* ---- Reports: lockdep_cases.c ---------------------------------------------------------------------------------- */
+/* ---- Reports: cases.c ---------------------------------------------------------------------------------- */
 
 /** Are these all that came since the last call? */
 bool lockdep_reported_(const enum resv_report_kind *kinds, unsigned count);

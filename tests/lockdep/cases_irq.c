@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-/* Interrupts, and what may wait where; the language of the scripts is in lockdep_cases_internal.h. */
-#include "lockdep_cases_internal.h"
+/* Interrupts, and what may wait where; the language of the scripts is in cases_internal.h. */
+#include "cases_internal.h"
 
 /*
  * What is reported depends on the event that comes last, since that one closes the circle:

@@ -3,8 +3,8 @@
  * What happens when some room is used up: that is said once, and counted, and everything else goes on as before. When
  * there is room again, so does what was out of it.
  */
-#include "lockdep_cases_internal.h"
-#include "lockdep_cases_os.h"
+#include "cases_internal.h"
+#include "cases_os.h"
 
 /* More than are needed to use up what there may be of orders, and their locks. */
 #define MANY_KEYS 160

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* Many reservations at once: they take a constant part of what the annotator has for a task, and hide nothing. */
-#include "lockdep_cases_internal.h"
-#include "lockdep_cases_os.h"
+#include "cases_internal.h"
+#include "cases_os.h"
 
 #define MANY 60 /* Linux gives up at 48, if they do not nest */
 #if RESV_LOCKDEP_HELD < MANY + 2

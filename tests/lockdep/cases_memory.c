@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* Memory of locks and of keys that goes and comes; what the annotator knows, and forgets. */
-#include "lockdep_cases_internal.h"
-#include "lockdep_cases_os.h"
+#include "cases_internal.h"
+#include "cases_os.h"
 
 static struct resv_lock_class_key key_p;
 static struct resv_lockdep_map p, p2;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-/* Orders of locks, without interrupts; the language of the scripts is in lockdep_cases_internal.h. */
-#include "lockdep_cases_internal.h"
+/* Orders of locks, without interrupts; the language of the scripts is in cases_internal.h. */
+#include "cases_internal.h"
 
 #define ALL_KINDS "swrmeht"
 

@@ -3,8 +3,8 @@
  * Reservations, and waits for their end. `mX` is a lock around them, a mutex. Nobody ever waits here: a wait that
  * might have been is what counts.
  */
-#include "lockdep_cases_internal.h"
-#include "lockdep_cases_os.h"
+#include "cases_internal.h"
+#include "cases_os.h"
 
 /* ---- Each way to reserve, and to wait -------------------------------------------------------------------------- */
 

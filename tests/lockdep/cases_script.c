@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-/* Plays scripts: see lockdep_cases_internal.h. The locks are fake, and tell the annotator what real ones would. */
-#include "lockdep_cases_internal.h"
-#include "lockdep_cases_os.h"
+/* Plays scripts: see cases_internal.h. The locks are fake, and tell the annotator what real ones would. */
+#include "cases_internal.h"
+#include "cases_os.h"
 
 /* Kinds of one group are ways to take the same locks. */
 struct lock_group {

@@ -3,8 +3,8 @@
  * Sections in which less is allowed than elsewhere: where only trying is, where fences are signalled, where memory is
  * freed. And the order that every driver keeps among these.
  */
-#include "lockdep_cases_internal.h"
-#include "lockdep_cases_os.h"
+#include "cases_internal.h"
+#include "cases_os.h"
 
 static bool reserve(struct resv_object *w)
 {

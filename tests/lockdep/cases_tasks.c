@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /* Locks that are handed from task to task, and orders that are declared before anybody keeps them. */
-#include "lockdep_cases_internal.h"
-#include "lockdep_cases_os.h"
+#include "cases_internal.h"
+#include "cases_os.h"
 
 #define HELD     RESV_LOCK_STATE_HELD
 #define NOT_HELD RESV_LOCK_STATE_NOT_HELD

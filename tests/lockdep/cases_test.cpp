@@ -2,10 +2,10 @@
 //
 // Runs the annotator's selftests on the host, each as a test of its own, and counts them.
 
-#include "lockdep_cases.h"
-#include "lockdep_cases_os.h"
+#include "cases.h"
+#include "cases_os.h"
 
-#include "helpers.hpp"
+#include <tests/helpers.hpp>
 
 #include <cstdlib>
 #include <map>

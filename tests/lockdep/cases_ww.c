@@ -4,8 +4,8 @@
  * by these; what is left is for the annotator. Where Linux writes into a lock to make believe that somebody holds it,
  * the other task does.
  */
-#include "lockdep_cases_internal.h"
-#include "lockdep_cases_os.h"
+#include "cases_internal.h"
+#include "cases_os.h"
 
 static RESV_DEFINE_WD_CLASS(ww_lockdep);
 static RESV_DEFINE_WW_CLASS(ww_lockdep_other);

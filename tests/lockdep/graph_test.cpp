@@ -3,7 +3,7 @@
 // The annotator's graph: each function by itself, all of them against a model that is too simple to be wrong, and
 // readers who ask for edges while somebody else adds and removes some.
 
-#include "helpers.hpp"
+#include <tests/helpers.hpp>
 
 #include <lockdep/graph.hpp>
 

@@ -6,8 +6,8 @@
 // Script number n of a run is made from seed first + n. RESV_MODEL_SEED=seed plays the script of that seed alone, and
 // prints it; RESV_MODEL_SCRIPTS=n plays n of them, from that seed or else from the usual one.
 
-#include "helpers.hpp"
-#include "lockdep_model.hpp"
+#include "model.hpp"
+#include <tests/helpers.hpp>
 
 #include <resv/lockdep.h>
 

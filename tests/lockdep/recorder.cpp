@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-#include "lockdep_recorder.hpp"
+#include "recorder.hpp"
 
 #if RESV_PROVE_LOCKING
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 //
 // How long locks are waited for and held: with CONFIG_RESV_LOCK_STAT the annotator measures it, without, it does not.
-#include "helpers.hpp"
+#include <tests/helpers.hpp>
 
 #include <resv/resv.h>
 
