@@ -179,6 +179,7 @@ void assertion(const attempt &a);
 void pinned(const attempt &a, const char *what);
 void freed(const attempt &a, const held &h, const void *memory, size_t size);
 void blocking(const attempt &a);
+void no_section(const attempt &a);
 void bad_key(const attempt &a, unsigned subclass);
 /// Writes what the stack holds, line by line.
 void list_held(held_stack &stack, void (*emit)(const char *line, void *data), void *data);

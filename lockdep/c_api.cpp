@@ -253,8 +253,16 @@ void resv_lockdep_no_blocking_begin()
 
 void resv_lockdep_no_blocking_end()
 {
-	if (held_stack *stack = current_stack())
+	held_stack *stack = current_stack();
+	if (!stack)
+		return;
+	if (stack->no_blocking != 0) {
 		stack->no_blocking--;
+		return;
+	}
+	attempt a{*stack, nullptr, return_address(), 0};
+	working now(*stack);
+	findings::no_section(a);
 }
 
 // How long somebody waits is the time from contended() to acquired(); how long he holds, from there to the release.

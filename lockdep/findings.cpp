@@ -555,6 +555,16 @@ void findings::blocking(const attempt &a)
 	put_more(r, a.stack);
 }
 
+void findings::no_section(const attempt &a)
+{
+	if (!is_new(RESV_REPORT_UNLOCK_BALANCE, a))
+		return;
+	report r(RESV_REPORT_UNLOCK_BALANCE, a.where);
+	r.task() << " ends a section without blocking at:\n"
+		 << place{a.where} << "\nbut it has begun none!\n";
+	put_more(r, a.stack);
+}
+
 void findings::bad_key(const attempt &a, unsigned subclass)
 {
 	if (!is_new(RESV_REPORT_BAD_KEY, subclass, a.where))

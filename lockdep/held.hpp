@@ -36,9 +36,9 @@ struct alignas(8) held_kind {
 struct alignas(64) held {
 	held *below; // in the order of taking
 	held *above;
-	const lockdep_map
-		*map; // of the first instance; by address: it may be freed before the others are released
-	const lockdep_map *nest; // by address
+	// By address: the first of several instances may be freed before the others are released.
+	const lockdep_map *map;
+	const lockdep_map *nest;
 	uintptr_t where;
 	held_kind kind;
 	uint32_t count; // instances
@@ -127,7 +127,6 @@ public:
 	held *push_plain(const lockdep_map &map, const held_kind &kind)
 	{
 		held *h = free_; // free entries are one instance, and do not nest
-
 		held *under = ends_.below;
 		free_ = h->below;
 		h->below = under;

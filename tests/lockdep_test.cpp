@@ -567,6 +567,32 @@ TEST_F(lockdep_recorded, place_is_the_callers)
 	}
 }
 
+// What is held is named by the driver's code, however often it was taken before: not by the library's.
+LOCKDEP_PLACE std::string held_after_c_lock(resv_object &object)
+{
+	std::string lines;
+
+	if (resv_lock(&object, nullptr) != 0)
+		return lines;
+	resv_lockdep_dump_held([](const char *line, void *to) { *static_cast<std::string *>(to) += line; },
+			       &lines);
+	resv_unlock(&object);
+	return lines;
+}
+
+TEST_F(lockdep_recorded, what_is_held_names_the_callers_place)
+{
+	resv_object object;
+
+	resv_init(&object);
+	for (unsigned turn = 0; turn < 3; turn++) {
+		std::string lines = held_after_c_lock(object);
+		EXPECT_NE(lines.find("1 lock held"), lines.npos) << lines;
+		EXPECT_EQ(lines.find("resv_lock+"), lines.npos) << lines;
+	}
+	resv_fini(&object);
+}
+
 // ---- The recorder ----------------------------------------------------------------------------------------------------
 
 TEST_F(lockdep_c, recorder_keeps_the_first_and_counts_the_rest)

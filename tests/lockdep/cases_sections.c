@@ -66,6 +66,22 @@ static const char *sections_nest(void)
 	return NULL;
 }
 
+/* It is reported, and not taken for a section of very many. */
+static const char *section_ends_unopened(void)
+{
+	struct resv_object w;
+
+	resv_init(&w);
+	resv_lockdep_no_blocking_end();
+	CHECK(REPORTED(RESV_REPORT_UNLOCK_BALANCE));
+	CHECK(reserve(&w));
+	CHECK(NO_REPORT());
+	resv_lockdep_no_blocking_begin();
+	resv_lockdep_no_blocking_end();
+	CHECK(NO_REPORT());
+	return NULL;
+}
+
 struct other {
 	struct resv_object w;
 	bool failed;
@@ -360,6 +376,7 @@ static const char *fs_reclaim_protected_nesting(void)
 
 static const struct lockdep_function sections_functions[] = {
 	REPORTS(sections_nest),
+	REPORTS(section_ends_unopened),
 	SILENT(section_of_another_task),
 	SILENT(section_and_other_locks),
 

@@ -189,7 +189,7 @@ TEST(lockdep_cases_list, is_complete)
 	EXPECT_EQ(seen["false_negatives"], (tally{19, 5}));
 	EXPECT_EQ(seen["reserve"], (tally{40, 10}));
 	EXPECT_EQ(seen["many"], (tally{7, 0}));
-	EXPECT_EQ(seen["sections"], (tally{11, 6}));
+	EXPECT_EQ(seen["sections"], (tally{12, 6}));
 	EXPECT_EQ(seen["api"], (tally{26, 9}));
 	EXPECT_EQ(seen["tasks"], (tally{7, 8}));
 	EXPECT_EQ(seen["memory"], (tally{12, 4}));
