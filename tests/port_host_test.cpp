@@ -796,7 +796,7 @@ TEST(port_host_symbol, of_a_shared_library)
 #define DEFINE_SHAPE(mangled, readable) \
 	"\t.type \"" mangled "\", %function\n\"" mangled "\": .skip 4\n\t.size \"" mangled "\", 4\n"
 asm("\t.pushsection .text\n"
-    "\t.skip 1\n" // is of no function
+    "\t.skip 2\n" // of no function, even taken for a return address
     "resv_shapes:\n" SHAPES(DEFINE_SHAPE) "\t.popsection\n");
 extern "C" const char shapes[] __asm__("resv_shapes");
 
