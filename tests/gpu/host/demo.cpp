@@ -137,10 +137,10 @@ bool is_reported()
 	resv_host_set_report_sink([](const char *line, void *) { puts(line); }, nullptr);
 
 	crew first, second;
-	first.start(s.task_1.name, true, [&] { wait_for_unreserve_with_mutex_held(s); });
+	first.start(s.task_2.name, true, [&] { take_mutex_with_reservation_held(s); });
 	first.join();
 	const reports early = found;
-	second.start(s.task_2.name, true, [&] { take_mutex_with_reservation_held(s); });
+	second.start(s.task_1.name, true, [&] { wait_for_unreserve_with_mutex_held(s); });
 	second.join();
 
 	resv_host_set_report_sink(nullptr, nullptr);
@@ -148,7 +148,7 @@ bool is_reported()
 	const bool waited = s.task_1.found_it_held || s.task_2.found_it_held;
 	const bool good = early.circular == 0 && found.circular == 1 && found.others == 0 && !waited;
 	puts(good ? "\nNobody waited for anything, and the deadlock was reported."
-		  : "\nWRONG: expected that nobody waits, and one report, by task 2.");
+		  : "\nWRONG: expected that nobody waits, and one report, by task 1.");
 	return good;
 }
 
