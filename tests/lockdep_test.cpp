@@ -511,7 +511,7 @@ TEST_F(lockdep_c, map_is_its_name_and_its_class)
 
 // ---- The place -------------------------------------------------------------------------------------------------------
 
-bool is_here(const event &e)
+[[maybe_unused]] bool is_here(const event &e)
 {
 	return e.where > reinterpret_cast<uintptr_t>(__start_resv_lockdep_test) &&
 	       e.where <= reinterpret_cast<uintptr_t>(__stop_resv_lockdep_test);
