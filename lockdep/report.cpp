@@ -88,6 +88,16 @@ const char *headline(resv_report_kind kind)
 		return "pins of a lock do not match";
 	case RESV_REPORT_BAD_KEY:
 		return "lock class key or subclass cannot be one";
+	case RESV_REPORT_FENCE_ABANDONED:
+		return "fence released before its signal, for which somebody waits";
+	case RESV_REPORT_FENCE_REFERENCES:
+		return "fence has been referenced too often, or not any more";
+	case RESV_REPORT_FENCE_ERROR:
+		return "fence's error set after its signal, or no error";
+	case RESV_REPORT_FENCE_TIMELINES:
+		return "fences of different timelines compared";
+	case RESV_REPORT_FENCE_NESTED:
+		return "fence made of fences where that cannot be";
 	}
 	return "unknown rule";
 }

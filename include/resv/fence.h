@@ -50,7 +50,8 @@ struct resv_fence_ops {
  * `context` and `seqno` do not change.
  */
 struct resv_fence {
-	uint64_t context; /**< the timeline that it is on; on one timeline fences are signaled in order of seqno */
+	uint64_t
+		context; /**< the timeline that it is on; on one timeline fences are signaled in order of seqno */
 	uint64_t seqno;
 	/* private: laid out as resv::fence */
 	uint64_t opaque[6];
@@ -119,7 +120,7 @@ int resv_fence_get_status(struct resv_fence *fence);
 void resv_fence_set_error(struct resv_fence *fence, int error);
 
 /** When it happened, by resv_port_clock(); 0: it has not. Context: any. */
-int64_t resv_fence_timestamp(struct resv_fence *fence);
+int64_t resv_fence_timestamp(const struct resv_fence *fence);
 
 /** Is `a` after `b`, on the same timeline? Otherwise reported, and false. Seqnos have 64 bits and do not wrap. */
 bool resv_fence_is_later(const struct resv_fence *a, const struct resv_fence *b);
@@ -208,8 +209,9 @@ struct resv_fence_unwrap {
 struct resv_fence *resv_fence_unwrap_first(struct resv_fence *head, struct resv_fence_unwrap *cursor);
 struct resv_fence *resv_fence_unwrap_next(struct resv_fence_unwrap *cursor);
 
-#define resv_fence_unwrap_for_each(fence, cursor, head) \
-	for ((fence) = resv_fence_unwrap_first(head, cursor); (fence); (fence) = resv_fence_unwrap_next(cursor))
+#define resv_fence_unwrap_for_each(fence, cursor, head)                \
+	for ((fence) = resv_fence_unwrap_first(head, cursor); (fence); \
+	     (fence) = resv_fence_unwrap_next(cursor))
 
 /** One fence for all of these, as flat as can be: unwrapped, without signaled ones, the latest of each timeline. With
  * none left it is a signaled fence, with the latest timestamp among theirs. NULL if there is no memory. Takes over no

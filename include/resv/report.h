@@ -40,6 +40,13 @@ enum resv_report_kind {
 	RESV_REPORT_BLOCKING,       /**< a blocking reserve where only trying is allowed */
 	RESV_REPORT_PIN,            /**< a pinned lock is released, or pin and unpin do not match */
 	RESV_REPORT_BAD_KEY,        /**< a class key or subclass that cannot be one */
+
+	/* about fences, in every build */
+	RESV_REPORT_FENCE_ABANDONED, /**< the last reference is dropped while somebody waits for the signal */
+	RESV_REPORT_FENCE_REFERENCES, /**< a reference to a fence that is gone, one dropped twice, or too many */
+	RESV_REPORT_FENCE_ERROR,      /**< an error set after the signal, or what is no error */
+	RESV_REPORT_FENCE_TIMELINES, /**< fences of two timelines compared */
+	RESV_REPORT_FENCE_NESTED,    /**< a fence made of fences, where that cannot be */
 };
 
 /** Sees each report as it is printed; `text` has several lines and is valid only during the call. Must not sleep. */

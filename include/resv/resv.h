@@ -14,6 +14,7 @@
 #define RESV_RESV_H
 
 #include <resv/config.h>
+#include <resv/fence.h>
 #include <resv/lockdep.h>
 #include <resv/report.h>
 #include <resv/types.h>
