@@ -183,6 +183,8 @@ public:
 	}
 	/// Memory that tasks share and that is not on their stacks.
 	void share(void *address, size_t size);
+	/// Does it lie in such memory?
+	bool shares(const void *address) const;
 	/// May the current task be interrupted while it parks?
 	void admit_signals(bool on);
 	void label(const void *address, size_t size, std::string text);
@@ -207,8 +209,15 @@ public:
 	bool running(resv_port_task id);
 	void relax();
 	void critical(int change);
+	/// Opens (1) or ends (-1) a read-side section; true for the outermost.
+	bool section(int change);
 	void report(const char *line);
 	unsigned choose(unsigned outcomes);
+	bool in_task() const { return active_ && running_ != no_thread; }
+	bool in_critical_section() const { return in_task() && tasks_[running_].critical != 0; }
+	bool in_section() const { return in_task() && tasks_[running_].sections != 0; }
+	/// The size of the word whose life began at this address and has not ended; 0 if there is none.
+	unsigned lives(const void *address) const;
 	resv_port_task id_of(unsigned task) const { return (task + 1) << 4; }
 
 private:
@@ -275,6 +284,7 @@ private:
 		location *last_where = nullptr;
 		size_t last_version = 0;
 		int critical = 0;
+		int sections = 0;
 		int pins = 0;
 		unsigned spurious = 0;
 		bool signals = false;
@@ -318,12 +328,12 @@ private:
 	};
 
 	void add_task(const std::string &label, std::function<void()> body);
-	bool in_task() const { return active_ && running_ != no_thread; }
 	void start(const std::function<void()> &begin);
 	void go_back();
 	template <typename F>
 	void for_memory(size_t statics, F each);
 	void about_to_change(location &where);
+	size_t place_of(const void *address) const;
 	location &find(void *address, unsigned size, bool begins = false);
 	unsigned task_of(resv_port_task id, const char *who);
 	static uint64_t seen_by(const fiber &task, const void *address, unsigned size);
