@@ -44,20 +44,7 @@ constexpr unsigned most_references = 0x7fffffff;
 [[gnu::cold, gnu::noinline]] void signal_abandoned(fence &f)
 {
 	core::say(RESV_REPORT_FENCE_ABANDONED, f);
-	core::error(f) = -EDEADLK;
-	resv_fence_signal(f.c());
-}
-
-int signal_at(fence &f, int64_t timestamp_ns)
-{
-	bool cookie = resv_fence_begin_signalling();
-	int rc;
-	{
-		core::guard locked(f);
-		rc = core::signal_locked(f, timestamp_ns);
-	}
-	resv_fence_end_signalling(cookie);
-	return rc;
+	core::signal(f, resv_port_clock(), -EDEADLK);
 }
 
 // An open read-side section, and the ops of a fence in it; null if they are detached.
@@ -151,6 +138,19 @@ int fence_core::signal_locked(fence &f, int64_t timestamp_ns)
 	return 0;
 }
 
+int fence_core::signal(fence &f, int64_t timestamp_ns, int its_error)
+{
+	bool cookie = resv_fence_begin_signalling();
+	int rc;
+	{
+		guard locked(f);
+		note_error_locked(f, its_error);
+		rc = signal_locked(f, timestamp_ns);
+	}
+	resv_fence_end_signalling(cookie);
+	return rc;
+}
+
 bool fence_core::enable_locked(fence &f)
 {
 	unsigned flags = f.flags_.load(order::relaxed);
@@ -236,7 +236,7 @@ void resv_fence_free(resv_fence *f)
 
 int resv_fence_signal(resv_fence *f)
 {
-	return signal_at(fence::of(f), resv_port_clock());
+	return core::signal(fence::of(f), resv_port_clock());
 }
 
 int resv_fence_signal_locked(resv_fence *f)
@@ -246,7 +246,7 @@ int resv_fence_signal_locked(resv_fence *f)
 
 int resv_fence_signal_timestamp(resv_fence *f, int64_t timestamp_ns)
 {
-	return signal_at(fence::of(f), timestamp_ns);
+	return core::signal(fence::of(f), timestamp_ns);
 }
 
 // ---- What is known ---------------------------------------------------------------------------------------------------

@@ -44,6 +44,9 @@ public:
 	/// Sets the flag and calls the callbacks. 0, or -EINVAL if that was done before. Under the lock.
 	static int signal_locked(fence &f, int64_t timestamp_ns);
 
+	/// The same, in a signalling section and with an error, or 0. Not under the lock.
+	static int signal(fence &f, int64_t timestamp_ns, int its_error = 0);
+
 	/// Tells the driver that somebody waits. False: the fence is signaled. Under the lock.
 	static bool enable_locked(fence &f);
 

@@ -50,9 +50,8 @@ struct resv_fence_ops {
  * `context` and `seqno` do not change.
  */
 struct resv_fence {
-	uint64_t
-		context; /**< the timeline that it is on; on one timeline fences are signaled in order of seqno */
-	uint64_t seqno;
+	uint64_t context; /**< the timeline that it is on */
+	uint64_t seqno;   /**< on one timeline, fences are signaled in this order */
 	/* private: laid out as resv::fence */
 	uint64_t opaque[6];
 };
@@ -70,7 +69,8 @@ struct resv_fence_cb {
 
 /**
  * Makes a fence with one reference, the caller's. `lock` guards its callbacks and may be shared by many; it must then
- * outlive them all. NULL, which Linux 6.12 does not have: the fence has a lock of its own. Context: any.
+ * outlive them all. NULL, which Linux 6.12 does not have: the fence has a lock of its own. `ops` may be NULL: nothing to
+ * do, and no names. Context: any.
  */
 void resv_fence_init(struct resv_fence *fence, const struct resv_fence_ops *ops,
 		     struct resv_port_spinlock *lock, uint64_t context, uint64_t seqno);
@@ -95,7 +95,8 @@ void resv_fence_put(struct resv_fence *fence);
 void resv_fence_free(struct resv_fence *fence);
 
 /** It has happened: calls the callbacks, wakes who waits. Returns 0, or -EINVAL if it was signaled before. What the
- * caller wrote is seen by whoever sees the fence signaled. Context: any, the fence's lock not held. */
+ * caller wrote is seen by whoever sees the fence signaled. The caller keeps a reference meanwhile. Context: any, the
+ * fence's lock not held. */
 int resv_fence_signal(struct resv_fence *fence);
 
 /** The same, with the fence's lock held. */
@@ -115,8 +116,8 @@ bool resv_fence_test_signaled(const struct resv_fence *fence);
 /** 0: not yet; 1: signaled; negative: signaled with that error. Context: any. */
 int resv_fence_get_status(struct resv_fence *fence);
 
-/** What happened is a failure. `error`: a negative errno value. Before the signal, once; other uses are reported and
- * ignored. Context: any. */
+/** What happened is a failure. `error`: a negative errno value. By who signals the fence, before that; anything else is
+ * reported and ignored. Context: any. */
 void resv_fence_set_error(struct resv_fence *fence, int error);
 
 /** When it happened, by resv_port_clock(); 0: it has not. Context: any. */
@@ -148,7 +149,7 @@ RESV_NODISCARD int64_t resv_fence_wait(struct resv_fence *fence, bool intr);
 RESV_NODISCARD int64_t resv_fence_wait_timeout(struct resv_fence *fence, bool intr, int64_t timeout_ns);
 
 /** Waits for one of `count` fences, and tells which through `idx`, which may be NULL. Returns as
- * resv_fence_wait_timeout(). */
+ * resv_fence_wait_timeout(); -EINVAL without fences as well, and -ENOMEM, with more than 8 of them only. */
 RESV_NODISCARD int64_t resv_fence_wait_any_timeout(struct resv_fence **fences, unsigned count, bool intr,
 						   int64_t timeout_ns, unsigned *idx);
 
@@ -170,11 +171,11 @@ bool resv_fence_is_array(const struct resv_fence *fence);
 bool resv_fence_is_chain(const struct resv_fence *fence);
 bool resv_fence_is_container(const struct resv_fence *fence);
 
-/** A link of a chain: signaled once its own fence and all links before it are. */
+/** A link of a chain: signaled once its own fence and all links before it are. It has no error of its own. */
 struct resv_fence_chain {
 	struct resv_fence base;
 	/* private */
-	uintptr_t opaque[10];
+	uintptr_t opaque[8];
 };
 
 /** Memory for a link, or NULL. May sleep. */
@@ -183,7 +184,8 @@ struct resv_fence_chain *resv_fence_chain_alloc(void);
 void resv_fence_chain_free(struct resv_fence_chain *chain);
 
 /** Makes the link `seqno` out of a fence, behind `prev`, which may be NULL or no link; takes over a reference to
- * both. If `prev` is a link with a lower seqno, this one is on its timeline. Context: any. */
+ * both. If `prev` is a link with a lower seqno, this one is on its timeline; otherwise it begins one, with a seqno not
+ * lower than that. `fence` may be no link, which is reported. Context: any. */
 void resv_fence_chain_init(struct resv_fence_chain *chain, struct resv_fence *prev, struct resv_fence *fence,
 			   uint64_t seqno);
 
@@ -200,8 +202,10 @@ struct resv_fence *resv_fence_chain_contained(struct resv_fence *fence);
 
 /** Walks all fences that chains and arrays are made of. */
 struct resv_fence_unwrap {
-	struct resv_fence *chain, *array; /**< references, while the walk goes on */
-	unsigned index;
+	struct resv_fence
+		*chain; /**< the link, or the fence at its end: a reference, while the walk goes on */
+	struct resv_fence *array; /**< the fence in that */
+	unsigned index;           /**< and where in it, if it is an array */
 };
 
 /** The first and the next fence; NULL: no more. One that breaks the walk off calls resv_fence_put(cursor->chain). The
