@@ -64,6 +64,10 @@ const char *headline(resv_report_kind kind)
 		return "wait for an unreserve while holding reservations";
 	case RESV_REPORT_CORRUPT_WAIT_LIST:
 		return "wait list is corrupt";
+	case RESV_REPORT_LRU_NOT_EMPTY:
+		return "LRU destroyed with entries on it";
+	case RESV_REPORT_LRU_PLACE:
+		return "LRU entry put where it cannot be";
 	case RESV_REPORT_CIRCULAR:
 		return "possible circular locking dependency detected";
 	case RESV_REPORT_RECURSION:

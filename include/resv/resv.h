@@ -16,6 +16,7 @@
 #include <resv/config.h>
 #include <resv/fence.h>
 #include <resv/lockdep.h>
+#include <resv/lru.h>
 #include <resv/report.h>
 #include <resv/types.h>
 

@@ -97,6 +97,10 @@ public:
 		return err;
 	}
 
+	/// The same for an object that the caller keeps alive only until this returns. So if all had to be dropped, it has
+	/// waited for the object already, and the next pass has nothing to come back for. May sleep.
+	RESV_NODISCARD int reserve_passing(reservation_object &object);
+
 	/// Reserves the object if that needs no waiting, for instance to evict it. In a pass after contention it succeeds
 	/// only if the contended object, which comes first, can be had without waiting as well.
 	RESV_NODISCARD bool try_reserve(reservation_object &object) RESV_NO_ANALYSIS
@@ -140,6 +144,12 @@ public:
 
 	/// Has the last pass met contention, so that everything was dropped?
 	bool is_contended() const { return resuming_ && !prelocked_; }
+
+	/// Has this transaction reserved the object? Context: its task.
+	bool holds(const reservation_object &object) const
+	{
+		return object.locking_ctx() == &ctx_ && !(prelocked_ && resuming_ == &object);
+	}
 
 	/// How many objects are reserved. Counts them: O(n).
 	unsigned size() const { return ctx_.acquired() - prelocked_; }
@@ -185,6 +195,9 @@ private:
 	{
 		return reinterpret_cast<reservation_object *>(lock); // lock_ is its first member
 	}
+
+	// In resuming_, not to be followed: everything was dropped, but there is nothing to wait for.
+	reservation_object *nothing() { return reinterpret_cast<reservation_object *>(this); }
 
 	// What was prelocked is the first of all, and does not count until it is asked for.
 	reservation_object *first() const

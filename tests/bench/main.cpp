@@ -281,6 +281,7 @@ int main(int argc, char **argv)
 	plan_uncontended(p);
 	plan_trylock(p);
 	plan_hint(p);
+	plan_lru(p);
 	plan_multi(p);
 #endif
 
