@@ -411,7 +411,7 @@ inline bool lru::walk::held(lru_entry &entry, reservation_object &o)
 [[gnu::noinline]] bool lru::walk::look(lru_entry &entry, reservation_object &o)
 {
 	if (owns(o)) {
-		if (ask(entry, o, true) != RESV_LRU_OWN_TOO)
+		if (ask(entry, o, false) != RESV_LRU_OWN_TOO || ask(entry, o, true) == 0)
 			return false;
 		object = &o;
 		result_ = -EALREADY;

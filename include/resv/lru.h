@@ -130,7 +130,7 @@ struct resv_lru_entry *resv_lru_cursor_next(struct resv_lru_cursor *cursor);
 /** Ends the walk, anywhere. */
 void resv_lru_cursor_end(struct resv_lru_cursor *cursor);
 
-/** An answer of resv_lru_accept_fn: yes, and also if the caller's context has reserved it before. */
+/** An answer of resv_lru_accept_fn to the first question: yes, and also if the caller's context has reserved it. */
 #define RESV_LRU_OWN_TOO 2
 
 /**
@@ -139,8 +139,9 @@ void resv_lru_cursor_end(struct resv_lru_cursor *cursor);
  *
  * `reserved`: the caller holds the reservation `obj`, and "yes" ends the walk with it. The place to take a reference to
  * the buffer, and to say no if its last one is gone: a reservation that several buffers share does not keep any of them.
- * Otherwise somebody else holds the reservation, and the answer decides between -EBUSY and -ENOENT; later busy ones are
- * not asked about.
+ * Not `reserved`: the reservation is held already, and the caller is asked in advance. By others: the answer decides
+ * between -EBUSY and -ENOENT; once one suits, later busy ones are not asked about. By the caller's own context: passed
+ * over unless the answer is RESV_LRU_OWN_TOO; then comes the question with `reserved`.
  */
 typedef int (*resv_lru_accept_fn)(struct resv_lru_entry *entry, struct resv_object *obj, bool reserved,
 				  void *data);
