@@ -140,7 +140,7 @@ TEST_F(lru_test, range_moves_in_one_step_and_in_order)
 TEST_F(lru_test, newest_of_a_range_stays_in_it)
 {
 	lru_bulk range(device);
-	for (size_t i : {0, 1, 2})
+	for (size_t i : std::initializer_list<size_t>{0, 1, 2})
 		range.add(buffers[i].entry);
 	lru::move_tail(buffers[0].entry);
 	EXPECT_EQ(order(), (numbers{1, 2, 0, 3, 4, 5}));
@@ -155,7 +155,7 @@ TEST_F(lru_test, newest_of_a_range_stays_in_it)
 TEST_F(lru_test, leaving_a_range)
 {
 	lru_bulk range(device), other(device);
-	for (size_t i : {0, 1, 2, 3})
+	for (size_t i : std::initializer_list<size_t>{0, 1, 2, 3})
 		range.add(buffers[i].entry);
 	lru_bulk::del(buffers[1].entry); // from within: right behind it
 	EXPECT_EQ(order(), (numbers{0, 2, 3, 1, 4, 5}));
@@ -177,7 +177,7 @@ TEST_F(lru_test, ends_of_a_range_are_deleted)
 {
 	lru_bulk range(device);
 	lru_cursor cursor(device);
-	for (size_t i : {0, 1, 2, 3})
+	for (size_t i : std::initializer_list<size_t>{0, 1, 2, 3})
 		range.add(buffers[i].entry);
 	buffer_of(*cursor.next()).put(); // there is a cursor behind 0
 	lru::del(buffers[0].entry);
@@ -238,7 +238,7 @@ TEST_F(lru_cursor_test, several_at_one_place)
 TEST_F(lru_cursor_test, stays_where_a_range_was)
 {
 	lru_bulk range(device);
-	for (size_t i : {0, 1, 2})
+	for (size_t i : std::initializer_list<size_t>{0, 1, 2})
 		range.add(buffers[i].entry);
 	EXPECT_EQ(next(), 0);
 	{
@@ -446,7 +446,7 @@ TEST_F(lru_walk_test, two_devices_share_an_object)
 TEST_F(lru_walk_test, several_buffers_share_an_object)
 {
 	reservation_object shared;
-	for (size_t i : {0, 1, 2})
+	for (size_t i : std::initializer_list<size_t>{0, 1, 2})
 		lru::set_object(buffers[i].entry, shared);
 	only({1, 4});
 	reservation_object *object = nullptr;

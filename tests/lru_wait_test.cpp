@@ -56,9 +56,9 @@ protected:
 
 	struct waiting_transaction : calm_lru_transaction {
 		using calm_lru_transaction::calm_lru_transaction;
-		int reserve_wait_on(lru &device, unsigned retries, reservation_object *&object)
+		int reserve_wait_on(lru &device, unsigned retries, reservation_object *&victim)
 		{
-			return device.reserve_wait(*this, suitable{}, retries, object);
+			return device.reserve_wait(*this, suitable{}, retries, victim);
 		}
 	};
 
