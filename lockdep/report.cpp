@@ -222,7 +222,7 @@ report &report::operator<<(const void *address)
 report &report::task()
 {
 	char name[32];
-	resv_port_task_name(name, sizeof(name));
+	resv_port_task_name(resv_port_current(), name, sizeof(name));
 	return *this << name;
 }
 

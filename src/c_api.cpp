@@ -204,6 +204,11 @@ resv_ww_acquire_ctx *resv_ww_mutex_locking_ctx(const resv_ww_mutex *lock)
 	return to_c(of(lock).locking_ctx());
 }
 
+void resv_ww_mutex_describe(resv_ww_mutex *lock, void (*emit)(const char *line, void *data), void *data)
+{
+	of(lock).describe(emit, data);
+}
+
 void resv_init(resv_object *obj)
 {
 	new (obj, in_place) reservation_object;

@@ -607,11 +607,21 @@ TEST(port_host_task_name, is_the_thread_s_name_and_number)
 		char buf[64];
 
 		pthread_setname_np(pthread_self(), "a/b c");
-		resv_port_task_name(buf, sizeof(buf));
+		resv_port_task_name(resv_port_current(), buf, sizeof(buf));
 		name = buf;
 		expected = "a/b c/" + std::to_string(gettid());
 	}).join();
 	EXPECT_EQ(name, expected);
+}
+
+TEST(port_host_task_name, knows_who_has_ended)
+{
+	resv_port_task task = 0;
+	std::thread([&] { task = resv_port_current(); }).join();
+
+	char name[64];
+	resv_port_task_name(task, name, sizeof(name));
+	EXPECT_STREQ(name, "a task that has ended");
 }
 
 // ---- Symbols ---------------------------------------------------------------------------------------------------

@@ -612,7 +612,7 @@ std::string task_name()
 {
 	char name[128];
 
-	resv_port_task_name(name, sizeof(name));
+	resv_port_task_name(resv_port_current(), name, sizeof(name));
 	return name;
 }
 
@@ -630,10 +630,17 @@ TEST(port_task_name, is_name_and_number)
 
 TEST(port_task_name, tells_tasks_apart)
 {
-	std::string other;
+	std::string other, seen_from_there;
+	const resv_port_task me = resv_port_current();
 
-	std::thread([&] { other = task_name(); }).join();
+	std::thread([&] {
+		char name[128];
+		resv_port_task_name(me, name, sizeof(name));
+		seen_from_there = name;
+		other = task_name();
+	}).join();
 	EXPECT_NE(task_name(), other);
+	EXPECT_EQ(seen_from_there, task_name());
 }
 
 /// Calls `write(buf, size)` with every size up to beyond what is needed: each must be a prefix of the whole and end
@@ -662,7 +669,8 @@ void expect_truncation(F write)
 
 TEST(port_task_name, is_cut_to_the_buffer)
 {
-	expect_truncation(resv_port_task_name);
+	expect_truncation(
+		[](char *buf, size_t size) { resv_port_task_name(resv_port_current(), buf, size); });
 }
 
 TEST(port_symbol, is_cut_to_the_buffer)

@@ -143,8 +143,9 @@ int64_t resv_port_clock(void);
 /** One line of a report, without a newline, to wherever reports go (stderr, the kernel log). Context: any. */
 void resv_port_report(const char *line);
 
-/** The calling task's name and number, as reports print them ("name/pid"), NUL-terminated. Context: any. */
-void resv_port_task_name(char *buf, size_t size);
+/** A task's name and number, as reports print them ("name/pid"), NUL-terminated. One that has ended is told as such, if
+ * the port knows. Context: any. */
+void resv_port_task_name(resv_port_task task, char *buf, size_t size);
 
 /** What reports print below their headline: the system's release, version, and taint. NUL-terminated. Context: any. */
 void resv_port_system(char *buf, size_t size);

@@ -42,7 +42,8 @@ struct resv_ww_class {
 
 /* private: one word for each pointer-sized field; checked against the C++ classes when the library is built */
 #define RESV_LOCKDEP_MAP_WORDS (4 * RESV_PROVE_LOCKING)
-#define RESV_WW_MUTEX_WORDS    (4 + 2 * RESV_DEBUG_WW_MUTEXES + RESV_LOCKDEP_MAP_WORDS)
+#define RESV_TAKEN_WORDS       (RESV_PROVE_LOCKING * (1 + 8 / sizeof(uintptr_t)))
+#define RESV_WW_MUTEX_WORDS    (4 + 2 * RESV_DEBUG_WW_MUTEXES + RESV_TAKEN_WORDS + RESV_LOCKDEP_MAP_WORDS)
 #define RESV_WW_CTX_WORDS      (7 + 4 * RESV_DEBUG_WW_MUTEXES + RESV_LOCKDEP_MAP_WORDS)
 
 /** A wound/wait mutex: 32 bytes without debug options. */
@@ -148,6 +149,14 @@ void resv_ww_mutex_assert_held(struct resv_ww_mutex *lock);
  * alone. Context: any.
  */
 struct resv_ww_acquire_ctx *resv_ww_mutex_locking_ctx(const struct resv_ww_mutex *lock);
+
+/**
+ * Tells, line by line, without newlines: who holds the lock, with which context and stamp, who waits, and with
+ * CONFIG_PROVE_LOCKING where it was taken and how long ago. `emit` is called with the lock's wait list held: it must not sleep, nor take a lock
+ * of this library. Ours alone. Does not sleep.
+ */
+void resv_ww_mutex_describe(struct resv_ww_mutex *lock, void (*emit)(const char *line, void *data),
+			    void *data);
 
 /* ---- Reservation object ---------------------------------------------------------------------------------------- */
 

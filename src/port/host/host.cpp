@@ -19,6 +19,7 @@
 #include <mutex>
 #include <new>
 
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <pthread.h>
@@ -158,6 +159,7 @@ constinit task_list tasks;
 	if (record == nullptr || pthread_setspecific(thread_end, record) != 0)
 		die("resv: no memory for a task record");
 	record->cpu = rseq_cpu();
+	record->tid = gettid();
 	record->fences = sections_need_fences;
 	{
 		std::scoped_lock guard(tasks.lock);
@@ -365,12 +367,30 @@ void resv_host_set_report_sink(resv_host_report_fn fn, void *data)
 	sink.data = data;
 }
 
-void resv_port_task_name(char *buf, size_t size)
+// Who holds a lock may have ended meanwhile: only those in the list have a record that may be looked at.
+void resv_port_task_name(resv_port_task task, char *buf, size_t size)
 {
-	char name[16] = "?";
+	pid_t tid = 0;
+	{
+		std::scoped_lock guard(tasks.lock);
+		for (task_record *record = tasks.first; record != nullptr && tid == 0; record = record->next)
+			if (reinterpret_cast<resv_port_task>(record) == task)
+				tid = record->tid;
+	}
+	if (tid == 0) {
+		snprintf(buf, size, "a task that has ended");
+		return;
+	}
 
-	pthread_getname_np(pthread_self(), name, sizeof(name));
-	snprintf(buf, size, "%s/%d", name, gettid());
+	char path[32], name[16] = "?";
+	snprintf(path, sizeof(path), "/proc/self/task/%d/comm", tid);
+	if (int file = open(path, O_RDONLY | O_CLOEXEC); file >= 0) {
+		ssize_t length = read(file, name, sizeof(name));
+		if (length > 0)
+			name[length - 1] = '\0'; // it ends with a newline
+		close(file);
+	}
+	snprintf(buf, size, "%s/%d", name, tid);
 }
 
 void resv_port_system(char *buf, size_t size)

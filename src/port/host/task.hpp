@@ -11,6 +11,8 @@
 #include <ctime>
 #include <mutex>
 
+#include <sys/types.h>
+
 namespace resv::host {
 
 // A task's word is the futex that it parks on: whatever may end a park sets a bit in it.
@@ -48,6 +50,7 @@ struct alignas(64) task_record {
 	std::atomic<uint32_t> word = 0;
 	std::atomic<uint32_t> references = 1;
 	const uint32_t *cpu = nullptr; // see rseq_cpu(); dangles once the thread has ended
+	pid_t tid = 0;
 	// The open wait. Only the task itself looks at these.
 	bool waiting = false;
 	resv_port_park_mode mode = RESV_PARK_UNINTERRUPTIBLE;

@@ -168,6 +168,8 @@ public:
 	const std::vector<remark> &remarks() const { return remarks_; }
 	const std::string &task_label(unsigned task) const { return tasks_[task].label; }
 	unsigned tasks() const { return count_; }
+	/// A task's number. If there is none the execution fails, for the reason `who`.
+	unsigned task_of(resv_port_task id, const char *who);
 	/// The smallest thing of that name that lies there, or the whole of which it is part.
 	std::string name_of(const void *address, bool whole = false) const;
 
@@ -335,7 +337,6 @@ private:
 	void about_to_change(location &where);
 	size_t place_of(const void *address) const;
 	location &find(void *address, unsigned size, bool begins = false);
-	unsigned task_of(resv_port_task id, const char *who);
 	static uint64_t seen_by(const fiber &task, const void *address, unsigned size);
 	bool ready(unsigned thread) const;
 	thread_mask enabled() const;

@@ -132,10 +132,10 @@ void resv_port_report(const char *line)
 	the_machine().report(line);
 }
 
-void resv_port_task_name(char *buf, size_t size)
+void resv_port_task_name(resv_port_task task, char *buf, size_t size)
 {
-	unsigned self = the_machine().current();
-	snprintf(buf, size, "%s/%u", the_machine().task_label(self).c_str(), self + 1);
+	unsigned number = the_machine().task_of(task, "something is asked its name that is no task");
+	snprintf(buf, size, "%s/%u", the_machine().task_label(number).c_str(), number + 1);
 }
 
 void resv_port_system(char *buf, size_t size)
