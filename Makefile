@@ -159,14 +159,14 @@ build/need/test build/need/bench build/need/lint build/need/sim build/need/gdb: 
 played  := $(if $(DEMO),prove plain,$(if $(LOCKGRAPH),prove,plain))
 picture := $(or $(LOCKGRAPH),$(DEMO:%=build/%.svg))
 
-run: ## the software GPU (WORKLOAD=name or file, TRACE=, LOCKGRAPH=file to write, ARGS=more; or DEMO=mail-thread)
+run: ## the software GPU (WORKLOAD=name or file, or CAPTURE=file; TRACE=, LOCKGRAPH=file to write, ARGS=more; or DEMO=)
 run: $(played:%=build/%/gpu/resv-gpu) | $(if $(filter-out %.dot,$(picture)),build/need/graph)
 ifdef DEMO
 	@build/prove/gpu/resv-gpu --demo=$(DEMO) --lockgraph=$(picture)
 	@echo
 	@build/plain/gpu/resv-gpu --demo=$(DEMO)
 else
-	@$< --workload=$(WORKLOAD) $(if $(TRACE),--trace=$(TRACE)) $(if $(picture),--lockgraph=$(picture)) $(ARGS)
+	@$< $(if $(CAPTURE),--capture=$(CAPTURE),--workload=$(WORKLOAD)) $(if $(TRACE),--trace=$(TRACE)) $(if $(picture),--lockgraph=$(picture)) $(ARGS)
 endif
 
 bench: ## time the locks beside their peers, then the annotator (about five minutes); build/bench/{results,ratios}.json
@@ -256,8 +256,8 @@ install-check: stage | build/need/test ## programs that use an installed tree
 examples: stage | build/need/test ## the programs in README.md
 	@tests/tools/examples build/stage $(prefix) README.md
 
-workloads: build/plain/gpu/resv-gpu ## each workload of the software GPU, for a second
-	@tests/tools/workloads $< tests/gpu/workloads/*.conf
+workloads: build/plain/gpu/resv-gpu ## each workload of the software GPU, for a second, and each capture
+	@tests/tools/workloads $< tests/gpu/workloads/*.conf tests/gpu/captures/*.txt
 
 lockgraph: build/prove/gpu/resv-gpu build/plain/gpu/resv-gpu | build/need/graph ## that the annotator sees what the GPU does
 	@tests/tools/lockgraph $^ tests/gpu/workloads/*.conf
