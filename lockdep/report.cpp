@@ -102,6 +102,10 @@ const char *headline(resv_report_kind kind)
 		return "fences of different timelines compared";
 	case RESV_REPORT_FENCE_NESTED:
 		return "fence made of fences where that cannot be";
+	case RESV_REPORT_NO_FENCE_SLOT:
+		return "fence added without a place that reserve_fences() promised";
+	case RESV_REPORT_NO_FENCES:
+		return "reserve_fences() for no fence";
 	}
 	return "unknown rule";
 }

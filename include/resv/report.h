@@ -49,6 +49,10 @@ enum resv_report_kind {
 	RESV_REPORT_FENCE_ERROR,      /**< an error set after the signal, or what is no error */
 	RESV_REPORT_FENCE_TIMELINES, /**< fences of two timelines compared */
 	RESV_REPORT_FENCE_NESTED,    /**< a fence made of fences, where that cannot be */
+
+	/* about the fences of reservation objects, in every build */
+	RESV_REPORT_NO_FENCE_SLOT, /**< a fence is added to a reservation object without a promised place */
+	RESV_REPORT_NO_FENCES,     /**< room is asked for no fence at all */
 };
 
 /** Sees each report as it is printed; `text` has several lines and is valid only during the call. Must not sleep. */
