@@ -68,6 +68,8 @@ const char *headline(resv_report_kind kind)
 		return "LRU destroyed with entries on it";
 	case RESV_REPORT_LRU_PLACE:
 		return "LRU entry put where it cannot be";
+	case RESV_REPORT_RELEASE_BUSY:
+		return "own object of a released buffer is reserved";
 	case RESV_REPORT_CIRCULAR:
 		return "possible circular locking dependency detected";
 	case RESV_REPORT_RECURSION:

@@ -27,7 +27,8 @@ enum resv_report_kind {
 	RESV_REPORT_WAIT_WHILE_HOLDING, /**< wait_for_unreserve while the context holds reservations */
 	RESV_REPORT_CORRUPT_WAIT_LIST,  /**< a wait list's links contradict each other */
 	RESV_REPORT_LRU_NOT_EMPTY,      /**< an LRU is destroyed with entries on it (every build) */
-	RESV_REPORT_LRU_PLACE, /**< an entry is added twice, or to a range of another LRU (every build) */
+	RESV_REPORT_LRU_PLACE,    /**< an entry is added twice, or to a range of another LRU (every build) */
+	RESV_REPORT_RELEASE_BUSY, /**< a buffer is released whose own object is reserved (every build) */
 
 	/* by the lock-order checker, with CONFIG_PROVE_LOCKING */
 	RESV_REPORT_CIRCULAR,  /**< an order that would close a circle of locks */

@@ -181,6 +181,7 @@ public:
 private:
 	friend class transaction;
 	friend class fence_cursor;
+	friend struct releasing;
 	friend struct abi_check;
 
 	static constexpr unsigned inline_fences = 4;

@@ -17,6 +17,7 @@
 #include <resv/fence.h>
 #include <resv/lockdep.h>
 #include <resv/lru.h>
+#include <resv/release.h>
 #include <resv/report.h>
 #include <resv/types.h>
 
