@@ -177,11 +177,19 @@ void set_up_shelf(bool protect)
 // One writer asks from within a section of its own, and one drains.
 const define readers({
 	.name = "readers",
-	.summary = "a reader in a section, and a writer that has what it may see freed, or drains",
-	.variants = 2,
+	.summary = "a reader in a section, a writer that has what it may see freed, or drains; another "
+		   "that defers work",
+	.variants = 4,
 	.begin =
 		[](unsigned variant) {
 			set_up_shelf(true);
+			if (digit(variant, 2) != 0)
+				the_machine().spawn("other", [] {
+					the_shelf->calls[0].fn = [](resv_port_work *) {
+						the_shelf->called++;
+					};
+					resv_port_defer(&the_shelf->calls[0]);
+				});
 			the_machine().spawn("writer", [drains = variant != 0] {
 				if (!drains)
 					resv_port_read_lock();
