@@ -135,6 +135,12 @@ public:
 		return mine;
 	}
 
+	RESV_NODISCARD resv_fence *release_c()
+	{
+		fence *mine = release();
+		return mine ? mine->c() : nullptr;
+	}
+
 private:
 	fence *fence_ = nullptr;
 };
