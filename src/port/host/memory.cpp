@@ -422,7 +422,7 @@ struct marker {
 		auto *self = reinterpret_cast<marker *>(work);
 		const resv_port_task task = self->task;
 
-		self->passed.store(true, std::memory_order_relaxed); // its memory may be gone from now on
+		self->passed.store(true, std::memory_order_release); // its memory may be gone from now on
 		resv_port_task_wake(task);
 	}
 };
