@@ -283,6 +283,7 @@ int main(int argc, char **argv)
 	plan_hint(p);
 	plan_lru(p);
 	plan_multi(p);
+	plan_fences(p);
 #endif
 
 	parked_thread second;
