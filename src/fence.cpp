@@ -16,7 +16,7 @@
 
 namespace resv {
 
-static_assert(sizeof(fence) <= sizeof(resv_fence) && alignof(fence) <= alignof(resv_fence));
+static_assert(fits<fence, resv_fence>());
 static_assert(sizeof(void *) != 8 || sizeof(fence) == 64);
 
 using core = fence_core;
@@ -110,7 +110,7 @@ bool fence_core::drop(fence &f)
 			bad_references(f, before);
 		return false;
 	}
-	if (!f.test_signaled() && f.pending_.callbacks)
+	if (!f.test_signaled() && f.pending.callbacks)
 		signal_abandoned(f);
 	return true;
 }
@@ -121,8 +121,8 @@ int fence_core::signal_locked(fence &f, int64_t timestamp_ns)
 	if (flags & signaled)
 		return -EINVAL;
 
-	resv_fence_cb *cb = f.pending_.callbacks;
-	f.pending_.timestamp = timestamp_ns;
+	resv_fence_cb *cb = f.pending.callbacks;
+	f.pending.timestamp = timestamp_ns;
 	f.flags_.store(flags | signaled, order::release); // see fence::test_signaled()
 	if (!f.ops_.load(order::relaxed)->release)
 		f.ops_.store(nullptr, order::release); // see above

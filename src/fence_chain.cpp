@@ -17,8 +17,7 @@ namespace resv {
 
 using core = fence_core;
 
-static_assert(sizeof(fence_chain) <= sizeof(resv_fence_chain) &&
-	      alignof(fence_chain) <= alignof(resv_fence_chain));
+static_assert(fits<fence_chain, resv_fence_chain>());
 
 namespace {
 

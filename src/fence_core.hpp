@@ -16,10 +16,10 @@ public:
 	static atomic<unsigned> &flags(fence &f) { return f.flags_; }
 	static atomic<unsigned> &references(fence &f) { return f.references_; }
 	static atomic<const resv_fence_ops *> &ops(fence &f) { return f.ops_; }
-	static resv_fence_cb *&callbacks(fence &f) { return f.pending_.callbacks; }
-	static int64_t &timestamp(fence &f) { return f.pending_.timestamp; }
-	static const int64_t &timestamp(const fence &f) { return f.pending_.timestamp; }
-	static resv_port_work &freed(fence &f) { return f.freed_; }
+	static resv_fence_cb *&callbacks(fence &f) { return f.pending.callbacks; }
+	static int64_t &timestamp(fence &f) { return f.pending.timestamp; }
+	static const int64_t &timestamp(const fence &f) { return f.pending.timestamp; }
+	static resv_port_work &freed(fence &f) { return f.freed; }
 	static int &error(fence &f) { return f.error_; }
 
 	/// Holds a fence's lock.

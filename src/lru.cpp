@@ -256,12 +256,13 @@ void lru_bulk::del(lru_entry &entry)
 	lru_bulk *bulk = entry.bulk_;
 	if (!at || !bulk)
 		return;
-	bool inside = bulk->first_ != &entry && bulk->last_ != &entry;
+	lru_entry *last = bulk->last_;
+	bool inside = bulk->first_ != &entry && last != &entry;
 	bulk->leave(entry);
 	if (inside) {
 		at->forget_newest(entry);
 		lru::unlink(entry);
-		lru::link_behind(*bulk->last_, entry);
+		lru::link_behind(*last, entry);
 	}
 }
 

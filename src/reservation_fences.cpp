@@ -151,7 +151,9 @@ int reservation_object::add_fence(fence &f, usage how)
 		if (!place && old.test_signaled())
 			place = &at;
 	}
-	uintptr_t old = place->load(order::relaxed); // there is a place, since one was promised
+	if (!place) // there is one, since it was promised
+		__builtin_unreachable();
+	uintptr_t old = place->load(order::relaxed);
 	set(*place, word_of(f, how));
 	if (old)
 		resv_fence_put(in_word(old).c());

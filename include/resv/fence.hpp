@@ -17,8 +17,8 @@ namespace resv {
 ///   signaled     it has happened; what led to it can be seen            signal, once
 ///   enabled      the driver knows that somebody waits                   the first waiter
 ///
-/// The flags are changed under the lock, and so is what is in `pending_`. Once the fence is signaled, the place of the
-/// callbacks is the timestamp's; once the last reference is gone, all of `pending_` is the port's.
+/// The flags are changed under the lock, and so is what is in `pending`. Once the fence is signaled, the place of the
+/// callbacks is the timestamp's; once the last reference is gone, all of `pending` is the port's.
 class fence {
 public:
 	const uint64_t context;
@@ -28,7 +28,7 @@ public:
 	constexpr fence(const resv_fence_ops *ops, resv_port_spinlock *lock, uint64_t its_context,
 			uint64_t its_seqno)
 		: context(its_context), seqno(its_seqno), ops_(ops ? ops : &no_ops),
-		  lock_(lock ? lock : &pending_.own_lock), pending_{}
+		  lock_(lock ? lock : &pending.own_lock), pending{}
 	{}
 	fence(const fence &) = delete;
 	fence &operator=(const fence &) = delete;
@@ -75,13 +75,13 @@ private:
 
 	// The stub: signaled before anybody could look.
 	constexpr explicit fence(int64_t timestamp)
-		: context(0), seqno(0), lock_(&pending_.own_lock), pending_{{}, {.timestamp = timestamp}},
+		: context(0), seqno(0), lock_(&pending.own_lock), pending{{}, {.timestamp = timestamp}},
 		  flags_(signaled_flag)
 	{}
 
 	atomic<const resv_fence_ops *> ops_; // null: detached, which implies signaled
 	resv_port_spinlock *lock_;
-	struct pending {
+	struct unsignaled {
 		resv_port_spinlock own_lock;
 		union {
 			resv_fence_cb *callbacks; // the first of a ring, in the order of adding
@@ -89,8 +89,8 @@ private:
 		};
 	};
 	union {
-		pending pending_;
-		resv_port_work freed_;
+		unsignaled pending;   // while it has not been signaled
+		resv_port_work freed; // once the last reference is gone
 	};
 	atomic<unsigned> flags_{0};
 	atomic<unsigned> references_{1};

@@ -156,8 +156,8 @@ struct resv_ww_acquire_ctx *resv_ww_mutex_locking_ctx(const struct resv_ww_mutex
 
 /**
  * Tells, line by line, without newlines: who holds the lock, with which context and stamp, who waits, and with
- * CONFIG_PROVE_LOCKING where it was taken and how long ago. `emit` is called with the lock's wait list held: it must not sleep, nor take a lock
- * of this library. Ours alone. Does not sleep.
+ * CONFIG_PROVE_LOCKING where it was taken and how long ago. `emit` is called with the lock's wait list held: it must not
+ * sleep, nor take a lock of this library. Ours alone. Does not sleep.
  */
 void resv_ww_mutex_describe(struct resv_ww_mutex *lock, void (*emit)(const char *line, void *data),
 			    void *data);
