@@ -25,6 +25,8 @@
 	X(exec_meets_contention)              \
 	X(exec_error_leaves_nothing_reserved) \
 	X(exec_reserve)                       \
+	X(fences)                             \
+	X(exec_prepares)                      \
 	X(lockdep_calls)                      \
 	X(lockdep_assert_held)
 

@@ -247,6 +247,100 @@ TEST(port_host_death_test, panic_says_nothing_more)
 	EXPECT_EXIT(resv_port_panic("why"), testing::KilledBySignal(SIGABRT), "^$");
 }
 
+// ---- Memory ----------------------------------------------------------------------------------------------------
+
+TEST(port_host_memory, drain_where_nobody_may_wait)
+{
+	EXPECT_DEATH(
+		{
+			resv_port_read_lock();
+			resv_port_drain();
+		},
+		"resv: drain.. in a read-side section");
+	EXPECT_DEATH(
+		{
+			resv_port_read_lock();
+			resv_port_read_unlock();
+			resv_port_read_unlock();
+		},
+		"resv: read_unlock.. without read_lock");
+	EXPECT_DEATH(std::thread([] { resv_port_read_lock(); }).join(),
+		     "resv: a thread ends in a read-side section");
+}
+
+TEST(port_host_memory, an_allocation_fails_as_ordered)
+{
+	const unsigned long failed = resv_host_alloc_stats().failed;
+
+	for (unsigned long skip : {0ul, 1ul, 5ul}) {
+		resv_host_fail_alloc(skip);
+		for (unsigned long n = 0; n < skip + 3; ++n) {
+			void *memory = resv_port_alloc(8);
+			EXPECT_EQ(memory == nullptr, n == skip);
+			resv_port_free(memory);
+		}
+		EXPECT_TRUE(resv_host_end_fail_alloc());
+	}
+	resv_host_fail_alloc(0);
+	std::thread([] { resv_port_free(resv_port_alloc(8)); }).join(); // an order is the task's own
+	EXPECT_FALSE(resv_host_end_fail_alloc());
+	EXPECT_EQ(resv_host_alloc_stats().failed, failed + 3);
+}
+
+TEST(port_host_memory, callers_wait_when_too_much_is_to_be_freed)
+{
+	std::atomic<unsigned long> asked = 0;
+	auto ask = [] {
+		auto *work = static_cast<resv_port_work *>(resv_port_alloc(sizeof(resv_port_work)));
+		resv_port_free_after_readers(work, work);
+	};
+
+	resv_port_drain();
+	const resv_host_allocs before = resv_host_alloc_stats();
+	resv_port_read_lock();
+	std::thread writer([&] {
+		for (; asked < RESV_HOST_MAX_WAITING + 100; ++asked)
+			ask();
+	});
+	while (asked < RESV_HOST_MAX_WAITING)
+		std::this_thread::yield();
+	std::this_thread::sleep_for(std::chrono::milliseconds(20));
+	EXPECT_EQ(asked, static_cast<unsigned long>(RESV_HOST_MAX_WAITING));
+	ask(); // in a section: does not wait
+	EXPECT_EQ(resv_host_alloc_stats().waiting, RESV_HOST_MAX_WAITING + 1ul);
+	resv_port_read_unlock();
+	writer.join();
+	resv_port_drain();
+	const resv_host_allocs after = resv_host_alloc_stats();
+	EXPECT_EQ(after.waiting, 0u);
+	EXPECT_EQ(after.allocated - before.allocated, after.freed - before.freed);
+}
+
+TEST(port_host_memory, threads_come_and_go)
+{
+	resv_port_drain();
+	const resv_host_allocs before = resv_host_alloc_stats();
+	for (int round = 0; round < 50; ++round) {
+		std::vector<std::thread> threads;
+		for (int i = 0; i < 4; ++i)
+			threads.emplace_back([] {
+				for (int n = 0; n < 20; ++n) {
+					resv_port_read_lock();
+					auto *work = static_cast<resv_port_work *>(
+						resv_port_alloc(sizeof(resv_port_work)));
+					resv_port_free_after_readers(work, work);
+					resv_port_read_unlock();
+				}
+			});
+		for (std::thread &thread : threads)
+			thread.join();
+	}
+	resv_port_drain();
+	const resv_host_allocs after = resv_host_alloc_stats();
+	EXPECT_EQ(after.freed - before.freed, 4000u);
+	EXPECT_EQ(after.allocated - before.allocated, 4000u);
+}
+
 // ---- The ends of threads ----------------------------------------------------------------------------------------
 
 struct late_user {
@@ -607,11 +701,21 @@ TEST(port_host_task_name, is_the_thread_s_name_and_number)
 		char buf[64];
 
 		pthread_setname_np(pthread_self(), "a/b c");
-		resv_port_task_name(buf, sizeof(buf));
+		resv_port_task_name(resv_port_current(), buf, sizeof(buf));
 		name = buf;
 		expected = "a/b c/" + std::to_string(gettid());
 	}).join();
 	EXPECT_EQ(name, expected);
+}
+
+TEST(port_host_task_name, knows_who_has_ended)
+{
+	resv_port_task task = 0;
+	std::thread([&] { task = resv_port_current(); }).join();
+
+	char name[64];
+	resv_port_task_name(task, name, sizeof(name));
+	EXPECT_STREQ(name, "a task that has ended");
 }
 
 // ---- Symbols ---------------------------------------------------------------------------------------------------

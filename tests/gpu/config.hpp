@@ -6,6 +6,8 @@
 
 namespace gpu {
 
+struct recorded_client;
+
 /// The order in which a job reserves its buffers.
 enum class lock_order : unsigned {
 	random,
@@ -53,6 +55,10 @@ struct config {
 	lock_order order = lock_order::random;
 	executor execute = executor::client;
 	breakage broken = breakage::none;
+
+	// One for each client, whose jobs are then played instead of made up; the front's. See recording.hpp.
+	const recorded_client *recorded = nullptr;
+	bool recorded_pace = false; // submitted when they were then; else as soon as possible
 };
 
 inline constexpr unsigned max_clients = 256;

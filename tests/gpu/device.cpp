@@ -143,9 +143,8 @@ actor *device::actor_of(resv_port_task task)
 void device::trace(resv::ww_event event, const resv::ww_mutex &lock, const resv::ww_acquire_ctx &self,
 		   const resv::ww_acquire_ctx *other)
 {
-	// A reservation object is its lock and nothing else.
+	// A reservation object begins with its lock; see transaction::owner_of().
 	const auto *object = reinterpret_cast<const resv::reservation_object *>(&lock);
-	static_assert(sizeof(*object) == sizeof(lock));
 	traced_->count(event, traced_->index_of(*object), self.task(), other ? other->task() : 0);
 }
 

@@ -73,7 +73,7 @@ public:
 
 	page_store &pages() { return pages_; }
 	const zipf &popularity() const { return popularity_; }
-	ring &ring_of(unsigned client) { return rings_[client % config_.rings]; }
+	ring &ring_at(unsigned i) { return rings_[i]; }
 
 	/// The reservation that a buffer is under, and the first of the buffers that are under it.
 	resv::reservation_object &reservation_of(uint32_t buffer)

@@ -25,12 +25,12 @@ void ring::push(const entry &e)
 	entries_[(head_ + count_++) % capacity] = e;
 }
 
-void ring::submit(job_id id)
+void ring::submit(job_id id, int64_t busy_ns)
 {
 	resv_fence_might_wait();
 	lock_.lock();
-	push({.id = id});
-	resv_port_task scheduler = count_ >= capacity / 2 ? scheduler_.pop() : 0;
+	push({.id = id, .busy_ns = busy_ns});
+	resv_port_task scheduler = busy_ns != 0 || count_ >= capacity / 2 ? scheduler_.pop() : 0;
 	lock_.unlock();
 	wait_queue::wake(scheduler);
 }
@@ -40,7 +40,7 @@ void ring::submit_and_wait(const job &work)
 	completion completed;
 	resv_fence_might_wait();
 	lock_.lock();
-	push({.id = work.id, .work = &work, .completed = &completed});
+	push({.id = work.id, .work = &work, .completed = &completed, .busy_ns = work.busy_ns});
 	resv_port_task scheduler = scheduler_.pop();
 	lock_.unlock();
 	wait_queue::wake(scheduler);
@@ -68,6 +68,7 @@ void ring::serve()
 
 		if (e.work)
 			execute(*pages_, e.id, e.work->uses, e.work->count, *e.work->log);
+		stay_busy(e.busy_ns);
 		retire(e.id);
 
 		lock_.lock();
@@ -88,13 +89,30 @@ void ring::close()
 	lock_.lock();
 	closed_ = true;
 	resv_port_task scheduler = scheduler_.pop();
+	resv_port_task busy = busy_.pop();
 	lock_.unlock();
 	wait_queue::wake(scheduler);
+	wait_queue::wake(busy);
+}
+
+// As long as a job takes the hardware: one begins when the one before it has ended, even if that was noticed late. What
+// is left in a ring that is closed takes no time, since nobody waits for it.
+void ring::stay_busy(int64_t ns)
+{
+	if (ns == 0)
+		return;
+	int64_t now = resv_port_clock();
+	busy_until_ = (busy_until_ > now - latency_ns ? busy_until_ : now) + ns;
+	lock_.lock();
+	while (!closed_ && resv_port_clock() < busy_until_)
+		busy_.sleep(lock_, busy_until_);
+	lock_.unlock();
 }
 
 void ring::retire(job_id id)
 {
-	in_order_ &= id.number == ++last_retired_[id.actor];
+	in_order_ &= id.number > last_retired_[id.actor]; // those between went to other rings
+	last_retired_[id.actor] = id.number;
 	retired_++;
 }
 

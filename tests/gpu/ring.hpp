@@ -19,6 +19,7 @@ struct job {
 	unsigned count = 0;
 	use *uses = nullptr; // `count` different buffers
 	job_log *log = nullptr;
+	int64_t busy_ns = 0; // keeps the ring busy for so long
 };
 
 class ring {
@@ -26,8 +27,9 @@ public:
 	/// For the jobs of `actors`, whose contents are in `pages`. False: no memory.
 	[[nodiscard]] bool create(unsigned actors, page_store &pages);
 
-	/// Hands in a job whose contents are done. Sleeps while the ring is full.
-	void submit(job_id id);
+	/// Hands in a job whose contents are done, and which keeps the ring busy for so long. Sleeps while the ring is
+	/// full.
+	void submit(job_id id, int64_t busy_ns = 0);
 
 	/// Hands in a job for the ring to run; returns when it has. Context: its buffers are reserved.
 	void submit_and_wait(const job &work);
@@ -41,7 +43,7 @@ public:
 	/// So many jobs have been retired. Context: served to its end.
 	uint64_t retired() const { return retired_; }
 
-	/// Has each actor's every job been retired in its turn? Context: served to its end.
+	/// Has no actor's job been retired after a later one of its? Context: served to its end.
 	bool in_order() const { return in_order_; }
 
 private:
@@ -59,9 +61,11 @@ private:
 		job_id id;
 		const job *work = nullptr;
 		completion *completed = nullptr;
+		int64_t busy_ns = 0;
 	};
 
 	void push(const entry &e);
+	void stay_busy(int64_t ns);
 	void retire(job_id id);
 
 	// Guarded by lock_.
@@ -71,11 +75,13 @@ private:
 	bool closed_ = false;
 	wait_queue scheduler_;
 	wait_queue for_space_;
+	wait_queue busy_; // the scheduler, while the hardware is at work
 
 	// The scheduler's.
 	page_store *pages_ = nullptr;
 	array<uint32_t> last_retired_; // of each actor
 	uint64_t retired_ = 0;
+	int64_t busy_until_ = 0;
 	bool in_order_ = true;
 };
 

@@ -107,6 +107,28 @@ TEST_F(gpu_ring, runs_jobs_while_the_client_waits)
 	EXPECT_TRUE(pages.read(0).intact);
 }
 
+TEST_F(gpu_ring, is_busy_for_as_long_as_a_job_takes)
+{
+	constexpr int64_t busy_ns = 5000000;
+	std::thread scheduler([&] { ring.serve(); });
+	gpu::job_log log;
+	ASSERT_TRUE(log.create(100));
+	gpu::use mine = {.buffer = 0, .write = 1};
+	const int64_t begin = resv_port_clock();
+	ring.submit({0, 1}, busy_ns);
+	ring.submit_and_wait({.id = {0, 2},
+			      .count = 1,
+			      .uses = &mine,
+			      .log = &log,
+			      .busy_ns = busy_ns}); // after the first
+	EXPECT_GE(resv_port_clock() - begin, 2 * busy_ns);
+	ring.submit({0, 3}, int64_t{3600} * 1000000000);
+	ring.close(); // nobody waits for it
+	scheduler.join();
+	EXPECT_EQ(ring.retired(), 3u);
+	EXPECT_TRUE(ring.in_order());
+}
+
 TEST(gpu_wait_queue, sleepers_are_woken_first_come_first_and_time_out)
 {
 	static constinit gpu::lock_class locks{"gpu_test", RESV_LD_WAIT_CONFIG};

@@ -211,13 +211,17 @@ TEST(gpu_options, all)
 	gpu::options o;
 	std::string error;
 	ASSERT_TRUE(gpu::parse_options({"--workload=a", "--set", "b=c", "--set=d=e", "--trace", "f",
-					"--lockgraph=g.svg", "--demo=h"},
+					"--lockgraph=g.svg", "--demo=h", "--capture=i", "--pace=fast",
+					"--busy=50"},
 				       o, error));
 	EXPECT_EQ(o.workload, "a");
 	EXPECT_EQ(o.settings, (std::vector<std::string>{"b=c", "d=e"}));
 	EXPECT_EQ(o.trace, "f");
 	EXPECT_EQ(o.lock_graph, "g.svg");
 	EXPECT_EQ(o.demo, "h");
+	EXPECT_EQ(o.capture, "i");
+	EXPECT_FALSE(o.how.at_captured_pace);
+	EXPECT_EQ(o.how.busy_percent, 50u);
 	EXPECT_FALSE(o.help);
 	ASSERT_TRUE(gpu::parse_options({"--help"}, o, error));
 	EXPECT_TRUE(o.help);
@@ -236,12 +240,17 @@ TEST(gpu_options, bad)
 	gpu::options o;
 	std::string error;
 	EXPECT_FALSE(gpu::parse_options({"--bad"}, o, error));
-	EXPECT_EQ(error, "got '--bad', expected --workload, --set, --trace, --lockgraph, --demo or "
-			 "--help");
+	EXPECT_EQ(error, "got '--bad', expected --workload, --capture, --pace, --busy, --set, --trace, "
+			 "--lockgraph, --demo or --help");
 	EXPECT_FALSE(gpu::parse_options({"desktop"}, o, error));
 	EXPECT_FALSE(gpu::parse_options({"--workload"}, o, error));
 	EXPECT_EQ(error, "got '--workload' alone, expected a value for --workload");
 	EXPECT_FALSE(gpu::parse_options({"--trace="}, o, error));
+	EXPECT_FALSE(gpu::parse_options({"--pace=slow"}, o, error));
+	EXPECT_EQ(error, "got 'slow', expected --pace to be captured or fast");
+	for (const char *bad : {"--busy=1001", "--busy=-1", "--busy=1x"})
+		EXPECT_FALSE(gpu::parse_options({bad}, o, error));
+	EXPECT_EQ(error, "got '1x', expected --busy to be a number from 0 to 1000");
 	EXPECT_FALSE(gpu::parse_options({"--help=yes"}, o, error));
 }
 
