@@ -605,6 +605,7 @@ TEST(port_memory, after_readers_waits_for_the_outermost_section)
 	EXPECT_EQ(order, 0);
 	resv_port_read_unlock();
 	EXPECT_TRUE(eventually([&] { return order == 1; }));
+	resv_port_drain(); // the call has returned
 }
 
 TEST(port_memory, drain_waits_for_all_that_was_asked_for)

@@ -96,22 +96,27 @@ entry take(work_list &list)
 	return forward;
 }
 
-// Returns how much memory was freed, in pieces.
-unsigned long run(entry e)
+// `freed` is told of memory that was freed, in pieces: at the end, and before any call, so that whoever is told by a call
+// that all before it has been done finds it counted as well.
+template <typename Freed>
+void run(entry e, Freed freed)
 {
-	unsigned long freed = 0;
+	unsigned long pieces = 0;
 
 	while (e != 0) {
 		const entry next = next_of(e);
 		if (e & is_memory) {
 			resv_port_free(reinterpret_cast<void *>(work_of(e)->fn));
-			freed++;
+			pieces++;
 		} else {
+			if (pieces != 0)
+				freed(std::exchange(pieces, 0));
 			work_of(e)->fn(work_of(e));
 		}
 		e = next;
 	}
-	return freed;
+	if (pieces != 0)
+		freed(pieces);
 }
 
 // ---- The worker ----------------------------------------------------------------------------------------------
@@ -175,7 +180,7 @@ bool run_deferred()
 		     return task.awaited != 0 && task.owed.load(std::memory_order_acquire) == task.awaited;
 	     });)
 		resv_port_relax(turn++);
-	run(batch);
+	run(batch, [](unsigned long) {}); // there is no memory among them
 	return true;
 }
 
@@ -239,11 +244,9 @@ void *serve(void *)
 			look = first_look;
 		}
 		if (batch != 0 && has_ended(number)) {
-			const unsigned long freed = run(batch);
+			run(batch, make_room);
 			batch = 0;
 			due = resv_port_clock() + between_grace_periods;
-			if (freed != 0)
-				make_room(freed);
 		} else if (batch != 0) {
 			rest(until_next_look, resv_port_clock() + look);
 			look = std::min(2 * look, last_look);
