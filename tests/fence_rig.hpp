@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 //
-// What the suites of fences share: fences of a driver that notes what he is asked, callbacks that note their call, and a
-// fixture in whose tests all memory must have been freed in the end.
+// What the suites about fences share: fences of a driver that notes what he is asked, callbacks that note their call,
+// reservations for a scope, and fixtures in whose tests all memory must have been freed in the end.
 #ifndef RESV_TESTS_FENCE_RIG_HPP
 #define RESV_TESTS_FENCE_RIG_HPP
 
 #include "helpers.hpp"
 
-#include <resv/fence.hpp>
+#include <resv/reservation.hpp>
 #include <resv_port/host.h>
 
 #include <atomic>
@@ -40,6 +40,16 @@ inline fence_ref make_fence(uint64_t context, uint64_t seqno, const resv_fence_o
 inline fence_ref make_fence()
 {
 	return make_fence(resv_fence_context_alloc(1), 1);
+}
+
+/// The fence that is shown to readers, unless its last reference is gone.
+inline fence_ref find_in(const std::atomic<resv_fence *> &shown)
+{
+	resv_port_read_lock();
+	resv_fence *f = shown.load(std::memory_order_acquire);
+	fence_ref found(f ? resv_fence_get_rcu(f) : nullptr);
+	resv_port_read_unlock();
+	return found;
 }
 
 /// A reference for C to take over.
@@ -179,6 +189,68 @@ protected:
 
 private:
 	unsigned long before_;
+};
+
+// ---- Reservation objects ---------------------------------------------------------------------------------------------
+
+inline constexpr usage all_usages[] = {usage::kernel, usage::write, usage::read, usage::bookkeep};
+
+/// A reservation for a scope.
+class reserved {
+public:
+	explicit reserved(reservation_object &object) RESV_NO_ANALYSIS : object_(object)
+	{
+		EXPECT_TRUE(object_.try_reserve(nullptr)); // several at a time need no order
+	}
+	~reserved() RESV_NO_ANALYSIS { object_.unreserve(); }
+	reserved(const reserved &) = delete;
+	reserved &operator=(const reserved &) = delete;
+
+private:
+	reservation_object &object_;
+};
+
+using fence_list = std::vector<const fence *>;
+
+/// The fences that who holds the object sees.
+inline fence_list fences_of(const reservation_object &object, usage up_to = usage::bookkeep)
+{
+	fence_list list;
+	fence_cursor c(object, up_to);
+	for (fence *f = c.first(); f; f = c.next())
+		list.push_back(f);
+	return list;
+}
+
+/// An object, and fences that are signaled in the end.
+class with_fences : public fence_fixture {
+protected:
+	~with_fences() override
+	{
+		object.destroy();
+		for (fence_ref &f : mine_)
+			f->signal();
+	}
+
+	/// A fence, on a timeline of its own unless it is named; the fixture has the reference.
+	fence &make(uint64_t context = 0, uint64_t seqno = 1)
+	{
+		return *mine_.emplace_back(make_driver_fence(log, driver_ops, context, seqno));
+	}
+	/// Makes room in the object, which is reserved.
+	void room(unsigned n) { ASSERT_EQ(object.reserve_fences(n), 0); }
+	/// Adds a fence to the object, which is reserved.
+	void add(fence &f, usage how)
+	{
+		room(1);
+		ASSERT_EQ(object.add_fence(f, how), 0);
+	}
+
+	driver_log log; // of all that were made
+	reservation_object object;
+
+private:
+	std::vector<fence_ref> mine_;
 };
 
 /// A thread that runs one function, and ends with it.

@@ -425,12 +425,9 @@ void race_signal_with_callback(bool signal_before_adding)
 	auto run = [&](int id) {
 		int called = 0;
 		while (!done) {
-			fence_ref mine = make_fence(), theirs;
+			fence_ref mine = make_fence();
 			shown[id].store(mine.c(), std::memory_order_release);
-			resv_port_read_lock();
-			if (resv_fence *f = shown[!id].load(std::memory_order_acquire))
-				theirs = fence_ref(resv_fence_get_rcu(f));
-			resv_port_read_unlock();
+			fence_ref theirs = find_in(shown[!id]);
 			if (signal_before_adding) {
 				EXPECT_EQ(mine->signal(), 0);
 			}
@@ -606,10 +603,7 @@ TEST_F(fence_basic, unloading_races_with_all_that_asks)
 	std::atomic<unsigned> asked = 0;
 	auto ask = [&] {
 		while (!done) {
-			resv_port_read_lock();
-			resv_fence *found = shown.load(std::memory_order_acquire);
-			fence_ref f(found ? resv_fence_get_rcu(found) : nullptr);
-			resv_port_read_unlock();
+			fence_ref f = find_in(shown);
 			if (!f)
 				continue;
 			note n;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 //
 // The end of buffers that are still in use, by themselves and with a shared object.
-#include "fence_helpers.hpp"
+#include "fence_rig.hpp"
 
 #include <resv/lru.hpp>
 #include <resv/release.h>

@@ -2,14 +2,12 @@
 //
 // The fences of a reservation object, in one task. Against others: reservation_readers_test.cpp.
 
-#include "fence_helpers.hpp"
+#include "fence_rig.hpp"
 
 #include <algorithm>
 
 namespace resv::test {
 namespace {
-
-constexpr int64_t millisecond = 1000000;
 
 bool has(const fence_list &list, const fence &f)
 {
@@ -108,10 +106,12 @@ TEST_P(reservation_fence, get_fences)
 
 class reservation_fences : public with_fences {
 protected:
-	void add(fence &f, usage how)
+	/// A fence of which only the driver knows that it has happened.
+	fence &happened()
 	{
-		room(1);
-		ASSERT_EQ(object.add_fence(f, how), 0);
+		fence &f = make();
+		driver_fence::of(f.c()).happened = true;
+		return f;
 	}
 };
 
@@ -325,30 +325,29 @@ TEST_F(reservation_fences, replaced_in_the_table_as_well)
 TEST_F(reservation_fences, trap_18_no_driver_is_asked_under_the_reservation)
 {
 	reservation_object other;
-	fence &instead = make(0, 1, asking_ops);
-	events.happened = true;
+	fence &instead = happened();
 	{
 		reserved held(object), other_held(other);
 		for (int i = 0; i < 10; i++)
-			add(make(0, 1, asking_ops), usage::write);
+			add(happened(), usage::write);
 		object.replace_fences(instead.context, instead, usage::write);
 		EXPECT_EQ(other.copy_fences(object), 0);
 		EXPECT_EQ(fences_of(other).size(), 10u);
-		EXPECT_EQ(events.asked, 0);
+		EXPECT_EQ(log.asked, 0);
 	}
 	EXPECT_TRUE(object.test_signaled(usage::write)); // this does ask
-	EXPECT_EQ(events.asked, 10);
+	EXPECT_EQ(log.asked, 10);
 	other.destroy();
 }
 
 TEST_F(reservation_fences, driver_says_that_it_has_not_happened)
 {
 	reserved held(object);
-	add(make(0, 1, asking_ops), usage::write);
+	add(make(), usage::write);
 	EXPECT_FALSE(object.test_signaled(usage::write));
-	EXPECT_EQ(events.asked, 1);
+	EXPECT_EQ(log.asked, 1);
 	EXPECT_TRUE(object.test_signaled(usage::kernel));
-	EXPECT_EQ(events.asked, 1);
+	EXPECT_EQ(log.asked, 1);
 }
 
 // ---- Copies -------------------------------------------------------------------------------------------------------------
@@ -419,7 +418,7 @@ TEST_F(reservation_fences, wait_ends_with_the_last_fence)
 		}
 	}
 	EXPECT_EQ(object.wait(usage::read, false, 0), 0);
-	EXPECT_EQ(object.wait(usage::read, false, millisecond), 0);
+	EXPECT_EQ(object.wait(usage::read, false, ms), 0);
 	actor waiter;
 	waiter.start([&] { return object.wait(usage::read, false) == RESV_WAIT_FOREVER; });
 	for (const fence *f : all) {
@@ -453,7 +452,7 @@ TEST_F(reservation_fences, signal_ends_the_wait_for_any_of_them)
 
 TEST_F(reservation_fences, deadline_goes_to_those_that_have_not_been_signaled)
 {
-	fence &f = make(0, 1, asking_ops);
+	fence &f = make();
 	{
 		reserved held(object);
 		for (int i = 0; i < 5; i++)
@@ -461,12 +460,13 @@ TEST_F(reservation_fences, deadline_goes_to_those_that_have_not_been_signaled)
 		add(f, usage::read);
 	}
 	object.set_deadline(usage::write, 1234);
-	EXPECT_EQ(events.deadline, 0);
+	EXPECT_EQ(log.hurried, 0);
 	object.set_deadline(usage::read, 1234);
-	EXPECT_EQ(events.deadline, 1234);
+	EXPECT_EQ(log.hurried, 6);
+	EXPECT_EQ(log.deadline, 1234);
 	f.signal();
 	object.set_deadline(usage::read, 5678);
-	EXPECT_EQ(events.deadline, 1234);
+	EXPECT_EQ(log.hurried, 6 + 5);
 }
 
 // ---- No memory -----------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 //
 // Readers of a reservation object's fences, who do not hold it, against a writer who does.
 
-#include "fence_helpers.hpp"
+#include "fence_rig.hpp"
 
 #include <algorithm>
 
@@ -39,15 +39,11 @@ protected:
 	// A fence that is the object's alone: released when it leaves.
 	void add_new(uint64_t context, uint64_t seqno, usage how, bool signaled = false)
 	{
-		fence &f = make_fence(context, seqno, plain_ops);
-		EXPECT_EQ(object.reserve_fences(1), 0);
-		EXPECT_EQ(object.add_fence(f, how), 0);
+		fence_ref f = make_fence(context, seqno);
+		add(*f, how);
 		if (signaled)
-			f.signal();
-		resv_fence_put(f.c());
+			f->signal();
 	}
-
-	static constexpr resv_fence_ops plain_ops{};
 };
 
 // Trap 17: slots and the table are published with what they lead to. The writer adds, replaces, grows and starts over; one
@@ -58,8 +54,7 @@ TEST_F(reservation_readers, trap_17_fence_that_is_there_is_seen_by_every_reader)
 	std::atomic<int> missed{0};
 	{
 		reserved held(object);
-		room(1);
-		ASSERT_EQ(object.add_fence(there, usage::write), 0);
+		add(there, usage::write);
 	}
 	auto read = [&] {
 		missed += object.test_signaled(usage::write);
@@ -105,24 +100,19 @@ TEST_F(reservation_readers, all_signaled_means_at_one_moment)
 		std::optional<reserved> held(object);
 		for (unsigned i = 0; i < others; i++)
 			add_new(timelines + 2 + i, 1, usage::bookkeep);
-		fence *before = &make_fence(timelines, 1, plain_ops);
-		room(1);
-		ASSERT_EQ(object.add_fence(*before, usage::write), 0);
+		fence_ref before = make_fence(timelines, 1);
+		add(*before, usage::write);
 		against([&] { wrong += object.test_signaled(usage::write); },
 			[&] {
 				for (int i = 2; i <= rounds; i++) {
-					fence *next = &make_fence(timelines + uint64_t(i) % 2, uint64_t(i),
-								  plain_ops);
-					EXPECT_EQ(object.reserve_fences(1), 0);
-					EXPECT_EQ(object.add_fence(*next, usage::write), 0);
+					fence_ref next = make_fence(timelines + uint64_t(i) % 2, uint64_t(i));
+					add(*next, usage::write);
 					before->signal();
-					resv_fence_put(before->c());
 					before = next;
 				}
 			});
 		EXPECT_EQ(wrong, 0);
 		before->signal();
-		resv_fence_put(before->c());
 		EXPECT_TRUE(object.test_signaled(usage::write));
 	}
 }
