@@ -8,6 +8,7 @@
 #include "helpers.hpp"
 
 #include <resv/reservation.hpp>
+#include <resv/resv.h>
 #include <resv_port/host.h>
 
 #include <atomic>
@@ -209,6 +210,11 @@ public:
 private:
 	reservation_object &object_;
 };
+
+inline resv_object *in_c(reservation_object &object)
+{
+	return reinterpret_cast<resv_object *>(&object);
+}
 
 using fence_list = std::vector<const fence *>;
 

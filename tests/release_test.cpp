@@ -29,13 +29,12 @@ protected:
 	void release(reservation_object &used)
 	{
 		resv_lru_entry *entries[] = {reinterpret_cast<resv_lru_entry *>(&buffer.entry)};
-		resv_release_buffer(&buffer.release, c(used), c(buffer.own), entries, 1, [](resv_release *r) {
+		resv_release_buffer(&buffer.release, in_c(used), in_c(buffer.own), entries, 1, [](resv_release *r) {
 			auto *b = reinterpret_cast<dying *>(r);
 			EXPECT_FALSE(b->own.is_reserved());
 			b->freed++;
 		});
 	}
-	static resv_object *c(reservation_object &o) { return reinterpret_cast<resv_object *>(&o); }
 
 	fence &add_to(reservation_object &o, usage how = usage::bookkeep)
 	{
