@@ -30,22 +30,6 @@ const char *unnamed(resv_fence *)
 
 // The reference count of a fence whose count was wrong: far from 0 in both directions, so that it is never freed.
 constexpr unsigned leaked = 0xc0000000;
-constexpr unsigned most_references = 0x7fffffff;
-
-// `count` is what an operation found, and should not have.
-[[gnu::cold, gnu::noinline]] void bad_references(fence &f, unsigned count)
-{
-	core::references(f).store(leaked, order::relaxed);
-	if (count < leaked - leaked / 4 || count > leaked + leaked / 4)
-		core::say(RESV_REPORT_FENCE_REFERENCES, f);
-}
-
-// Nobody can find the fence any more, so nobody changes it. Who waits for it without a reference would do so forever.
-[[gnu::cold, gnu::noinline]] void signal_abandoned(fence &f)
-{
-	core::say(RESV_REPORT_FENCE_ABANDONED, f);
-	core::signal(f, resv_port_clock(), -EDEADLK);
-}
 
 // An open read-side section, and the ops of a fence in it; null if they are detached.
 class ops_section {
@@ -101,18 +85,30 @@ void fence_core::say(resv_report_kind kind, fence &f)
 	resv_port_read_unlock();
 }
 
-// Release: whoever drops the last reference, and acquires, has all that was done with the others behind it.
-bool fence_core::drop(fence &f)
+void fence_core::bad_references(fence &f, unsigned count)
 {
-	unsigned before = f.references_.fetch_add(-1u, order::acq_rel);
-	if (before != 1) {
-		if (before - 1 >= most_references)
-			bad_references(f, before);
-		return false;
-	}
-	if (!f.test_signaled() && f.pending.callbacks)
-		signal_abandoned(f);
-	return true;
+	f.references_.store(leaked, order::relaxed);
+	if (count < leaked - leaked / 4 || count > leaked + leaked / 4)
+		say(RESV_REPORT_FENCE_REFERENCES, f);
+}
+
+// Nobody can find the fence any more, so nobody changes it. Who waits for it without a reference would do so forever.
+void fence_core::warn_if_awaited(fence &f)
+{
+	if (f.test_signaled() || !f.pending.callbacks) [[likely]]
+		return;
+	say(RESV_REPORT_FENCE_ABANDONED, f);
+	signal(f, resv_port_clock(), -EDEADLK);
+}
+
+void fence_core::release(fence &f)
+{
+	// Ops without a release may be detached: then it was signaled. No section is needed to keep the others.
+	const resv_fence_ops *ops = f.ops_.load(order::relaxed);
+	if (ops && ops->release)
+		ops->release(f.c());
+	else
+		resv_fence_free(f.c());
 }
 
 int fence_core::signal_locked(fence &f, int64_t timestamp_ns)
@@ -191,11 +187,8 @@ resv_fence *resv_fence_get_stub()
 
 resv_fence *resv_fence_get(resv_fence *f)
 {
-	if (!f)
-		return nullptr;
-	unsigned before = core::references(fence::of(f)).fetch_add(1, order::relaxed);
-	if (before - 1 >= most_references - 1)
-		bad_references(fence::of(f), before);
+	if (f)
+		core::get(fence::of(f));
 	return f;
 }
 
@@ -208,8 +201,8 @@ resv_fence *resv_fence_get_rcu(resv_fence *f)
 		if (before == 0)
 			return nullptr;
 		if (references.compare_exchange(before, before + 1, order::relaxed)) {
-			if (before >= most_references)
-				bad_references(fence::of(f), before);
+			if (before >= core::most_references)
+				core::bad_references(fence::of(f), before);
 			return f;
 		}
 	}
@@ -217,14 +210,8 @@ resv_fence *resv_fence_get_rcu(resv_fence *f)
 
 void resv_fence_put(resv_fence *f)
 {
-	if (!f || !core::drop(fence::of(f)))
-		return;
-	// Ops without a release may be detached: then it was signaled. No section is needed to keep the others.
-	const resv_fence_ops *ops = core::ops(fence::of(f)).load(order::relaxed);
-	if (ops && ops->release)
-		ops->release(f);
-	else
-		resv_fence_free(f);
+	if (f)
+		core::put(fence::of(f));
 }
 
 void resv_fence_free(resv_fence *f)

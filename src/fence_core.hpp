@@ -57,11 +57,45 @@ public:
 			f.error_ = its_error;
 	}
 
+	/// Adds a reference to those that there are.
+	static void get(fence &f)
+	{
+		unsigned before = f.references_.fetch_add(1, order::relaxed);
+		if (before - 1 >= most_references - 1) [[unlikely]]
+			bad_references(f, before);
+	}
+
 	/// Drops a reference. True: it was the last one, and the fence is to be released; nobody waits for it.
-	static bool drop(fence &f);
+	//
+	// Release: whoever drops the last reference, and acquires, has all that was done with the others behind it.
+	static bool drop(fence &f)
+	{
+		unsigned before = f.references_.fetch_add(-1u, order::acq_rel);
+		if (before == 1)
+			warn_if_awaited(f);
+		else if (before - 1 >= most_references) [[unlikely]]
+			bad_references(f, before);
+		return before == 1;
+	}
+
+	/// The same, and releases the fence.
+	static void put(fence &f)
+	{
+		if (drop(f))
+			release(f);
+	}
+
+	static constexpr unsigned most_references = 0x7fffffff;
+
+	/// Reports that `count` is what an operation found, and should not have. The fence is never freed.
+	[[gnu::cold]] static void bad_references(fence &f, unsigned count);
 
 	/// Writes a report about a fence.
 	static void say(resv_report_kind kind, fence &f);
+
+private:
+	static void warn_if_awaited(fence &f);
+	static void release(fence &f);
 };
 
 } // namespace resv

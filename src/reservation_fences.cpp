@@ -2,6 +2,7 @@
 //
 // The fences of a reservation object: what its holder changes, and what needs no walk. The protocol is drawn above class
 // reservation_object.
+#include "fence_core.hpp"
 #include "fence_table.hpp"
 
 #include "../lockdep/report.hpp"
@@ -130,7 +131,7 @@ int reservation_object::add_fence(fence &f, usage how)
 		return -ENOSPC;
 	}
 	reserved_--;
-	resv_fence_get(f.c());
+	fence_core::get(f);
 
 	// The place of one that it stands for, or else the first that is free or whose fence has been signaled.
 	atomic<uintptr_t> *place = nullptr;
@@ -156,7 +157,7 @@ int reservation_object::add_fence(fence &f, usage how)
 	uintptr_t old = place->load(order::relaxed);
 	set(*place, word_of(f, how));
 	if (old)
-		resv_fence_put(in_word(old).c());
+		fence_core::put(in_word(old));
 	else
 		used_++;
 	return 0;

@@ -151,13 +151,9 @@ public:
 	{
 		resv_port_read_lock();
 		unsigned long version = version_.load(order::acquire);
-		bool all = !(version & 1) && !table_.load(order::acquire);
-		for (const atomic<uintptr_t> &slot : slots_) {
-			uintptr_t word = slot.load(order::acquire);
-			if (word && (word & usage_mask) <= static_cast<uintptr_t>(up_to))
-				all &= in_word(word).test_signaled();
-		}
-		all = all && version_.load(order::relaxed) == version;
+		bool all = !(version & 1) && !table_.load(order::acquire) && is_over(slots_[0], up_to) &&
+			   is_over(slots_[1], up_to) && is_over(slots_[2], up_to) &&
+			   is_over(slots_[3], up_to) && version_.load(order::relaxed) == version;
 		resv_port_read_unlock();
 		return all || ask_signaled(up_to);
 	}
@@ -184,7 +180,7 @@ private:
 	friend struct releasing;
 	friend struct abi_check;
 
-	static constexpr unsigned inline_fences = 4;
+	static constexpr unsigned inline_fences = 4; // test_signaled() names each of them
 	static constexpr uintptr_t usage_mask = 3;
 
 	static fence &in_word(uintptr_t word) { return *reinterpret_cast<fence *>(word & ~usage_mask); }
@@ -199,6 +195,15 @@ private:
 		if (rc == 0)
 			reserved_ = 0;
 		return rc;
+	}
+
+	// Nothing to wait for in this slot? In a read-side section.
+	static bool is_over(const atomic<uintptr_t> &slot, usage up_to)
+	{
+		uintptr_t word = slot.load(order::acquire);
+		if (word && (word & usage_mask) <= static_cast<uintptr_t>(up_to)) [[likely]]
+			return in_word(word).test_signaled();
+		return true;
 	}
 
 	bool may_change();
