@@ -7,18 +7,18 @@ bool client::create(actor &self)
 {
 	const config &c = gpu_.config();
 	self_ = &self;
-	if (c.signal_rate != 0)
+	if (c.signal_rate != 0 || c.interrupt_every != 0)
 		request_ = resv::interruptible;
-	return source_.create(self) && wanted_.create_zeroed(c.max_buffers_per_job + 1);
+	return source_.create(self) && wanted_.create_zeroed(c.max_buffers_per_job + 1) &&
+	       (c.vram == 0 || held_.create_zeroed(c.max_buffers_per_job));
 }
 
 void client::run()
 {
-	const config &c = gpu_.config();
 	const int64_t start = resv_port_clock();
 	self_->enter();
 	while (gpu_.running() && source_.next(plan_)) {
-		if (!self_->log.has_room(c.max_buffers_per_job)) {
+		if (!has_room()) {
 			gpu_.stop(stop_reason::log_full);
 			break;
 		}
@@ -27,9 +27,21 @@ void client::run()
 		make_job();
 		if (!perform())
 			break;
-		self_->note_completed();
+		submitted_++;
+		if (gpu_.config().vram == 0)
+			self_->note_completed();
 	}
+	wait_for_last();
 	self_->leave();
+}
+
+// For the largest job there may be. Where memory is limited, the ring writes the log, sooner or later.
+bool client::has_room() const
+{
+	const config &c = gpu_.config();
+	if (c.vram == 0)
+		return self_->log.has_room(c.max_buffers_per_job);
+	return self_->log.capacity() - words_logged_ > c.max_buffers_per_job;
 }
 
 // False: the device was stopped meanwhile.
@@ -43,11 +55,13 @@ bool client::sleep_until(int64_t when)
 
 void client::make_job()
 {
-	job_ = {.id = {self_->index, self_->log.jobs() + 1},
+	job_ = {.id = {self_->index, submitted_ + 1},
 		.count = plan_.count,
 		.uses = plan_.uses,
 		.log = &self_->log,
 		.busy_ns = plan_.busy_ns};
+	if (gpu_.config().vram != 0)
+		return;
 	for (unsigned i = 0; i < plan_.count; i++)
 		wanted_[i] = &gpu_.reservation_of(plan_.uses[i].buffer);
 	wanted_count_ = plan_.count;
@@ -61,8 +75,16 @@ bool client::perform()
 {
 	counters &stats = self_->stats;
 	int64_t begin = resv_port_clock();
+	unsigned no_space = 0;
 	int err;
-	while ((err = attempt(begin)) == -EINTR) {
+	while ((err = attempt(begin)) == -EINTR || err == -ENOSPC) {
+		if (!gpu_.running())
+			return false;
+		if (err == -ENOSPC) {
+			stats.no_space++;
+			back_off(no_space++);
+			continue;
+		}
 		stats.interrupted++;
 		if (self_->trace.enabled())
 			self_->trace.record({.kind = trace_kind::interrupt,
@@ -70,8 +92,6 @@ bool client::perform()
 					     .job = job_.id.number,
 					     .begin = resv_port_clock()});
 		gpu_os_signals_handled();
-		if (!gpu_.running())
-			return false;
 	}
 	if (err != 0) {
 		stats.errors++;
@@ -80,7 +100,7 @@ bool client::perform()
 		return false;
 	}
 	stats.jobs++;
-	if (plan_.run_by_ring)
+	if (plan_.run_by_ring || gpu_.config().vram != 0)
 		stats.jobs_by_ring++;
 	else
 		gpu_.ring_at(plan_.ring).submit(job_.id, job_.busy_ns);
@@ -89,6 +109,8 @@ bool client::perform()
 
 int client::attempt(int64_t begin)
 {
+	if (gpu_.config().vram != 0)
+		return submit_with_fences(begin);
 	if (plan_.skips_reservation) {
 		execute<unreserved_access>(gpu_.pages(), job_.id, job_.uses, job_.count, *job_.log);
 		self_->stats.jobs_unreserved++;
@@ -139,9 +161,7 @@ client::span client::run_reserved(int64_t begin)
 {
 	span held = {resv_port_clock(), 0};
 	self_->stats.wait.add(held.begin - begin);
-	if (gpu_.config().broken == breakage::hang && self_->index == 0)
-		while (gpu_.running())
-			nap_until(resv_port_clock() + 1000000);
+	hang();
 	if (plan_.run_by_ring) {
 		self_->note_wait(actor::the_ring);
 		gpu_.ring_at(plan_.ring).submit_and_wait(job_);
@@ -149,10 +169,22 @@ client::span client::run_reserved(int64_t begin)
 	} else {
 		execute(gpu_.pages(), job_.id, job_.uses, job_.count, *job_.log);
 	}
-	if (!self_->trace.enabled())
-		return held;
+	if (self_->trace.enabled()) {
+		held.end = resv_port_clock();
+		trace_span(begin, held);
+	}
+	return held;
+}
 
-	held.end = resv_port_clock();
+void client::hang()
+{
+	if (gpu_.config().broken == breakage::hang && self_->index == 0)
+		while (gpu_.running())
+			nap_until(resv_port_clock() + 1000000);
+}
+
+void client::trace_span(int64_t begin, span held)
+{
 	trace_event event = {.kind = trace_kind::wait,
 			     .actor = self_->index,
 			     .job = job_.id.number,
@@ -163,7 +195,6 @@ client::span client::run_reserved(int64_t begin)
 	event.begin = held.begin;
 	event.end = held.end;
 	self_->trace.record(event);
-	return held;
 }
 
 void client::trace_held(const resv::reservation_object &object, span held)

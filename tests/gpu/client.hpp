@@ -36,6 +36,17 @@ private:
 	int reserve_all_and_run(int64_t begin);
 	int reserve_one_and_run(int64_t begin);
 	span run_reserved(int64_t begin);
+	bool has_room() const;
+	void hang();
+	void trace_span(int64_t begin, span held);
+
+	// Where memory is limited; see memory.hpp.
+	int submit_with_fences(int64_t begin);
+	int make_all_resident(resv::transaction &t);
+	int submit_resident(resv::transaction &t, span &held);
+	void back_off(unsigned times);
+	void wait_for_last();
+
 	void trace_held(const resv::reservation_object &object, span held);
 
 	device &gpu_;
@@ -45,9 +56,15 @@ private:
 	// The job at hand.
 	job_source source_;
 	job_plan plan_;
+	uint32_t submitted_ = 0; // jobs
 	job job_;
 	array<resv::reservation_object *> wanted_; // the buffers' own, with duplicates
 	unsigned wanted_count_ = 0;
+
+	// Where memory is limited.
+	array<buffer *> held_;    // the buffers of the job at hand: a reference to each
+	resv::fence_ref last_;    // the last job's
+	size_t words_logged_ = 0; // or to be, by the ring
 };
 
 } // namespace gpu

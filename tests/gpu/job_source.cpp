@@ -44,10 +44,11 @@ bool job_source::create(actor &self)
 bool job_source::next(job_plan &plan)
 {
 	const config &c = gpu_.config();
-	const uint32_t done = self_->log.jobs();
+	const uint32_t done = given_;
 	random_source &random = self_->random;
 	if (c.recorded ? done >= c.recorded[self_->index].count : c.jobs != 0 && done >= c.jobs)
 		return false;
+	given_++;
 
 	plan = {.uses = uses_.begin()};
 	plan.skips_reservation = c.broken == breakage::skip_reservation && random.percent(c.break_share);
@@ -72,7 +73,7 @@ void job_source::make_up(job_plan &plan)
 	plan.count = plan.without_context ? 1 : c.min_buffers_per_job + random.below(range);
 	plan.ring = self_->index % c.rings;
 	for (unsigned i = 0; i < plan.count; i++)
-		uses_[i] = {.buffer = pick_buffer(self_->log.jobs() + 1) & 0x7fffffff,
+		uses_[i] = {.buffer = pick_buffer(given_) & 0x7fffffff,
 			    .write = !random.percent(c.read_share)};
 }
 

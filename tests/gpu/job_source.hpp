@@ -32,7 +32,7 @@ public:
 	/// False: no memory.
 	[[nodiscard]] bool create(actor &self);
 
-	/// The job after those that are in the client's log. False: there are no more. Context: the client's task.
+	/// The next job. False: there are no more. Context: the client's task.
 	bool next(job_plan &plan);
 
 private:
@@ -43,6 +43,7 @@ private:
 
 	device &gpu_;
 	actor *self_ = nullptr;
+	uint32_t given_ = 0; // jobs
 	array<use> uses_;
 	array<uint32_t> picked_; // for each buffer, the last job that picked it
 };

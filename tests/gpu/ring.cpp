@@ -3,9 +3,23 @@
 
 namespace gpu {
 
+namespace {
+
+constexpr resv_fence_ops ops = {
+	.get_driver_name = [](resv_fence *) { return "resv-gpu"; },
+	.get_timeline_name = [](resv_fence *) { return "ring"; },
+	.enable_signaling = nullptr,
+	.signaled = nullptr,
+	.release = nullptr,
+	.set_deadline = nullptr,
+};
+
+} // namespace
+
 bool ring::create(unsigned actors, page_store &pages)
 {
 	pages_ = &pages;
+	timeline_ = resv_fence_context_alloc(1);
 	return last_retired_.create_zeroed(actors);
 }
 
@@ -50,6 +64,18 @@ void ring::submit_and_wait(const job &work)
 	lock_.unlock();
 }
 
+void ring::submit(submission &s)
+{
+	resv_fence_might_wait();
+	lock_.lock();
+	push({.id = s.id, .fenced = &s});
+	s.begin(ops, timeline_, ++seqno_); // so fences are signaled in the order of their numbers
+	resv_fence_get(s.c());
+	resv_port_task scheduler = scheduler_.pop();
+	lock_.unlock();
+	wait_queue::wake(scheduler);
+}
+
 void ring::serve()
 {
 	bool cookie = resv_fence_begin_signalling();
@@ -66,6 +92,11 @@ void ring::serve()
 		lock_.unlock();
 		wait_queue::wake(producer);
 
+		if (e.fenced) {
+			finish(*e.fenced);
+			lock_.lock();
+			continue;
+		}
 		if (e.work)
 			execute(*pages_, e.id, e.work->uses, e.work->count, *e.work->log);
 		stay_busy(e.busy_ns);
@@ -82,6 +113,45 @@ void ring::serve()
 	}
 	lock_.unlock();
 	resv_fence_end_signalling(cookie);
+}
+
+void ring::finish(submission &s)
+{
+	while (resv_fence *f = s.next_dependency()) {
+		if (!s.skips_fences)
+			await(f);
+		resv_fence_put(f);
+	}
+	s.run(*pages_);
+	stay_busy(s.busy_ns);
+	if (s.what == work::job)
+		retire(s.id);
+	resv_fence_signal(s.c());
+	resv_fence_put(s.c());
+}
+
+// By callback: a scheduler that waited for a fence as clients do would tell the annotator that to signal one fence takes
+// another, anyone.
+void ring::await(resv_fence *f)
+{
+	dependency d = {.cb = {}, .waiter = this, .signaled = false};
+	if (resv_fence_add_callback(f, &d.cb, signaled) != 0)
+		return;
+	lock_.lock();
+	while (!d.signaled)
+		depends_.sleep(lock_);
+	lock_.unlock();
+}
+
+void ring::signaled(resv_fence *, resv_fence_cb *cb)
+{
+	auto *d = reinterpret_cast<dependency *>(cb); // its first member
+	ring &self = *d->waiter;
+	self.lock_.lock();
+	d->signaled = true;
+	resv_port_task scheduler = self.depends_.pop();
+	self.lock_.unlock();
+	wait_queue::wake(scheduler);
 }
 
 void ring::close()

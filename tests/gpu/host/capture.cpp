@@ -422,7 +422,7 @@ bool make_replay(capture &captured, const std::string &file, const replay &how,
 	result = {.name = std::filesystem::path(file).stem().string(), .runs = {}};
 	run_spec run;
 	run.name = result.name;
-	run.file = run.buffers_at = file;
+	run.file = run.buffers_at = run.vram_at = file;
 	run.milliseconds = 0;
 	run.stall_seconds = 30 + static_cast<unsigned>(captured.longest_gap_ns / 1000000000);
 
@@ -468,7 +468,7 @@ bool make_replay(capture &captured, const std::string &file, const replay &how,
 			return false;
 	}
 	result.runs.push_back(run);
-	return true;
+	return check_run(run, error);
 }
 
 std::string describe_capture(const capture &c, const std::string &file)
