@@ -171,7 +171,7 @@ constexpr row rows[] = {
 	 },
 	 has_limited_memory},
 	{"evictions", [](const run_result &r) { return with_commas(r.total.evictions); }, has_limited_memory},
-	{"passed busy ones, all busy",
+	{"skipped as busy, all busy",
 	 [](const run_result &r) {
 		 return with_commas(r.total.evictions_passed) + ", " + with_commas(r.total.evictions_busy);
 	 },
