@@ -8,6 +8,11 @@
 
 namespace resv {
 
+/// A time to be shown in milliseconds.
+struct milliseconds {
+	int64_t ns;
+};
+
 /// Hands lines to somebody's callback; takes what a report takes. What is longer than a line may be is cut.
 class line_writer {
 public:
@@ -17,6 +22,11 @@ public:
 	{
 		for (; *s; s++)
 			put(*s);
+		return *this;
+	}
+	line_writer &operator<<(char c)
+	{
+		put(c);
 		return *this;
 	}
 	line_writer &operator<<(unsigned long n) { return digits(n, 10); }
@@ -29,6 +39,14 @@ public:
 		char symbol[128];
 		resv_port_symbol(p.pc, symbol, sizeof(symbol));
 		return *this << symbol;
+	}
+
+	line_writer &operator<<(milliseconds time)
+	{
+		auto us = static_cast<unsigned long>(time.ns / 1000);
+		unsigned long fraction = us % 1000;
+		*this << us / 1000 << (fraction < 10 ? ".00" : fraction < 100 ? ".0" : ".");
+		return *this << fraction << " ms";
 	}
 
 private:

@@ -108,6 +108,8 @@ const char *headline(resv_report_kind kind)
 		return "fence added without a place that reserve_fences() promised";
 	case RESV_REPORT_NO_FENCES:
 		return "reserve_fences() for no fence";
+	case RESV_REPORT_FENCE_CONTAINER:
+		return "fence made of fences added to a reservation object";
 	}
 	return "unknown rule";
 }

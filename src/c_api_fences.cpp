@@ -103,6 +103,11 @@ void resv_set_deadline(const resv_object *obj, resv_usage u, int64_t deadline_ns
 	of(obj).set_deadline(of(u), deadline_ns);
 }
 
+void resv_describe(resv_object *obj, void (*emit)(const char *line, void *data), void *data)
+{
+	of(obj).describe(emit, data);
+}
+
 void resv_iter_begin(resv_iter *cursor, const resv_object *obj, resv_usage u)
 {
 	new (cursor, in_place) fence_cursor(of(obj), of(u));

@@ -94,6 +94,13 @@ void lru::destroy()
 	}
 }
 
+// Null if it is on no LRU any more.
+reservation_object *lru::object_of(const lru_entry &entry)
+{
+	owner_guard locked(entry);
+	return entry.object_;
+}
+
 void lru::link_behind(lru_entry &at, lru_entry &entry)
 {
 	entry.prev_ = &at;

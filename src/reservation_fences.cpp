@@ -130,6 +130,8 @@ int reservation_object::add_fence(fence &f, usage how)
 		say(RESV_REPORT_NO_FENCE_SLOT, *this);
 		return -ENOSPC;
 	}
+	if (resv_fence_is_container(f.c())) [[unlikely]]
+		fence_core::say(RESV_REPORT_FENCE_CONTAINER, f);
 	reserved_--;
 	fence_core::get(f);
 

@@ -130,6 +130,12 @@ struct resv_lru_entry *resv_lru_cursor_next(struct resv_lru_cursor *cursor);
 /** Ends the walk, anywhere. */
 void resv_lru_cursor_end(struct resv_lru_cursor *cursor);
 
+/** Who holds what on a device: tells of each entry's object, the oldest first, what resv_describe() tells, and at last
+ * how many there are, reserved, and with fences that have not been signaled. It goes by a cursor, with the references
+ * that those give, and calls `emit` without the LRU's lock. Where there are no ops, the caller keeps all objects that
+ * the entries have or had meanwhile. Context: as resv_describe(). */
+void resv_lru_describe(struct resv_lru *lru, void (*emit)(const char *line, void *data), void *data);
+
 /** An answer of resv_lru_accept_fn to the first question: yes, and also if the caller's context has reserved it. */
 #define RESV_LRU_OWN_TOO 2
 

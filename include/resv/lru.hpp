@@ -116,6 +116,7 @@ public:
 	static void move_tail(lru_entry &entry);
 	static void set_object(lru_entry &entry, reservation_object &object);
 	unsigned long count();
+	void describe(void (*emit)(const char *line, void *data), void *data);
 
 	/// resv_lru_reserve_first(). `accept(entry, object, reserved)` returns a bool, or one of resv_lru_accept_fn's
 	/// answers. `object` is set if the result is 0 or -EALREADY.
@@ -166,6 +167,7 @@ private:
 			    const_cast<void *>(static_cast<const void *>(__builtin_addressof(accept))));
 	}
 
+	static reservation_object *object_of(const lru_entry &entry);
 	static void link_behind(lru_entry &at, lru_entry &entry);
 	static void unlink(lru_entry &entry);
 	static lru_entry *next_cursor(const lru_entry &cursor)

@@ -52,8 +52,9 @@ enum resv_report_kind {
 	RESV_REPORT_FENCE_NESTED,    /**< a fence made of fences, where that cannot be */
 
 	/* about the fences of reservation objects, in every build */
-	RESV_REPORT_NO_FENCE_SLOT, /**< a fence is added to a reservation object without a promised place */
-	RESV_REPORT_NO_FENCES,     /**< room is asked for no fence at all */
+	RESV_REPORT_NO_FENCE_SLOT,   /**< a fence is added to a reservation object without a promised place */
+	RESV_REPORT_NO_FENCES,       /**< room is asked for no fence at all */
+	RESV_REPORT_FENCE_CONTAINER, /**< a fence made of fences is added, instead of those */
 };
 
 /** Sees each report as it is printed; `text` has several lines and is valid only during the call. Must not sleep. */

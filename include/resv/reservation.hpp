@@ -11,6 +11,7 @@
 namespace resv {
 
 struct fence_table;
+class line_writer;
 
 /// What a fence is about. Whoever asks for one gets those before it as well.
 enum class usage : unsigned {
@@ -134,7 +135,8 @@ public:
 
 	/// Adds a fence, with a reference of its own. It takes the place of one on the same timeline that is no later,
 	/// and no stronger in usage. Takes up one of the promised places; without one it changes nothing, and that is a
-	/// report in every build, and -ENOSPC. Otherwise 0. May not sleep.
+	/// report in every build, and -ENOSPC. Otherwise 0; also for a fence made of others, which is reported in every
+	/// build: no later fence of its members' timelines takes its place. May not sleep.
 	int add_fence(fence &f, usage how);
 
 	/// Puts `f` in the place of all fences on that timeline: because it stands for them, as when the memory that they
@@ -174,9 +176,17 @@ public:
 	/// or -ENOMEM. Need not be held. May sleep.
 	RESV_NODISCARD int get_singleton(usage up_to, resv_fence **single) const;
 
+	/// Tells, line by line, without newlines: what ww_mutex::describe() tells of the reservation, and then each fence,
+	/// of all usages, signaled ones as well: what it is for, its address, the names of who made it, context and seqno;
+	/// signaled or not, how long ago, and with which error. Each line is true at its time. `emit` must not sleep, nor
+	/// use the library. Need not be held. Context: any in which fences may be released. Linux: dma_resv_describe(),
+	/// without the fences for bookkeeping and without the holder.
+	void describe(void (*emit)(const char *line, void *data), void *data);
+
 private:
 	friend class transaction;
 	friend class fence_cursor;
+	friend class lru;
 	friend struct releasing;
 	friend struct abi_check;
 
@@ -219,6 +229,7 @@ private:
 	bool ask_signaled(usage up_to) const;
 	int collect(usage up_to, unsigned *num, uintptr_t **words) const;
 	void drop_fences();
+	unsigned write_fences(line_writer &out) const; // returns how many have not been signaled
 
 	ww_mutex lock_; // the first member: see transaction::owner_of()
 

@@ -245,8 +245,8 @@ RESV_NODISCARD int resv_reserve_fences(struct resv_object *obj, unsigned num_fen
 
 /**
  * Adds a fence, with a reference of its own; the reservation is held. Takes up one of the promised places. Without one
- * nothing changes, and that is a report in every build, and -ENOSPC; Linux's stops the system. Otherwise 0. Does not
- * sleep.
+ * nothing changes, and that is a report in every build, and -ENOSPC; Linux's stops the system. Otherwise 0; also for a
+ * fence made of others, which is reported in every build. Does not sleep.
  */
 int resv_add_fence(struct resv_object *obj, struct resv_fence *fence, enum resv_usage usage);
 
@@ -275,6 +275,13 @@ RESV_NODISCARD int64_t resv_wait_timeout(const struct resv_object *obj, enum res
 
 /** Tells the drivers when somebody would like to have them signaled, by resv_port_clock(). Context: any. */
 void resv_set_deadline(const struct resv_object *obj, enum resv_usage usage, int64_t deadline_ns);
+
+/** Tells, line by line, without newlines: what resv_ww_mutex_describe() tells of the reservation, and then each fence,
+ * of all usages, signaled ones as well: what it is for, its address, the names of who made it, context and seqno;
+ * signaled or not, how long ago, and with which error. Each line is true at its time. `emit` must not sleep, nor use the
+ * library. Need not be held. Context: any in which fences may be released. Linux: dma_resv_describe(), without the
+ * fences for bookkeeping and without the holder. */
+void resv_describe(struct resv_object *obj, void (*emit)(const char *line, void *data), void *data);
 
 /** A walk over the fences. On the stack. Linux: struct dma_resv_iter. */
 struct resv_iter {
