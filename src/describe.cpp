@@ -169,7 +169,11 @@ void lru::describe(void (*emit)(const char *line, void *data), void *data)
 	out << "LRU at " << static_cast<const void *>(this) << ", the oldest first:\n";
 	{
 		lru_cursor cursor(*this);
-		while (lru_entry *entry = cursor.next()) {
+		// What moves to the end meanwhile comes round again, but not for ever.
+		for (unsigned long left = 2 * count(); left != 0; left--) {
+			lru_entry *entry = cursor.next();
+			if (!entry)
+				break;
 			if (reservation_object *object = object_of(*entry)) {
 				entries++;
 				reserved += object->is_reserved();

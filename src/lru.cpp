@@ -98,7 +98,7 @@ void lru::destroy()
 reservation_object *lru::object_of(const lru_entry &entry)
 {
 	owner_guard locked(entry);
-	return entry.object_;
+	return locked.where() ? entry.object_ : nullptr;
 }
 
 void lru::link_behind(lru_entry &at, lru_entry &entry)

@@ -505,11 +505,10 @@ const char *c_api_exec_reserve(void)
 
 static struct resv_fence *make_fence(uint64_t context, uint64_t seqno)
 {
-	static const struct resv_fence_ops ops;
 	struct resv_fence *fence = resv_port_alloc(sizeof(*fence));
 
 	if (fence)
-		resv_fence_init(fence, &ops, NULL, context, seqno);
+		resv_fence_init(fence, NULL, NULL, context, seqno);
 	return fence;
 }
 
@@ -567,6 +566,64 @@ const char *c_api_fences(void)
 	return NULL;
 }
 
+static void drop_line(const char *line, void *data)
+{
+	(void)line, (void)data;
+}
+
+static void count_containers(enum resv_report_kind kind, const char *text, void *count)
+{
+	(void)text;
+	*(unsigned *)count += kind == RESV_REPORT_FENCE_CONTAINER;
+}
+
+/* Counts the lines that tell of an array. */
+static void count_arrays(const char *line, void *count)
+{
+	*(unsigned *)count += strncmp(line, "  write fence at ", 17) == 0 && strstr(line, ": resv array ") &&
+			      strstr(line, ":1, not signaled");
+}
+
+const char *c_api_fence_made_of_fences(void)
+{
+	struct resv_fence **members = resv_port_alloc(2 * sizeof(*members)), *array, *member[2];
+	unsigned reports = 0, lines = 0;
+	struct resv_object obj;
+
+	CHECK(members);
+	for (int i = 0; i < 2; i++) {
+		member[i] = make_fence(resv_fence_context_alloc(1), 1);
+		CHECK(member[i]);
+		members[i] = resv_fence_get(member[i]);
+	}
+	array = resv_fence_array_create(2, members, resv_fence_context_alloc(1), 1, false);
+	CHECK(array);
+
+	resv_host_set_report_sink(drop_line, NULL);
+	resv_lockdep_set_report_handler(count_containers, &reports);
+	resv_init(&obj);
+	CHECK(resv_lock(&obj, NULL) == 0);
+	CHECK(resv_reserve_fences(&obj, 2) == 0);
+	CHECK(resv_add_fence(&obj, member[0], RESV_USAGE_WRITE) == 0 && reports == 0);
+	CHECK(resv_add_fence(&obj, array, RESV_USAGE_WRITE) == 0 && reports == 1);
+	resv_unlock(&obj);
+	resv_lockdep_set_report_handler(NULL, NULL);
+	resv_host_set_report_sink(NULL, NULL);
+
+	resv_describe(&obj, count_arrays, &lines);
+	CHECK(lines == 1);
+	CHECK(resv_fence_signal(member[0]) == 0);
+	CHECK(!resv_test_signaled(&obj, RESV_USAGE_WRITE));
+	CHECK(resv_fence_signal(member[1]) == 0);
+	CHECK(resv_test_signaled(&obj, RESV_USAGE_WRITE));
+	resv_fini(&obj);
+	resv_fence_put(array);
+	for (int i = 0; i < 2; i++)
+		resv_fence_put(member[i]);
+	resv_port_drain();
+	return NULL;
+}
+
 /* How many fences may be added; the last one is refused, with a report. */
 static unsigned room_in(struct resv_object *obj)
 {
@@ -577,11 +634,6 @@ static unsigned room_in(struct resv_object *obj)
 		n++;
 	resv_fence_put(fence);
 	return n;
-}
-
-static void drop_line(const char *line, void *data)
-{
-	(void)line, (void)data;
 }
 
 const char *c_api_exec_prepares(void)

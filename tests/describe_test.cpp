@@ -430,4 +430,51 @@ TEST_F(describe_lru, while_entries_come_and_go)
 	EXPECT_EQ(all().size(), 5u);
 }
 
+// Fences come and go in an object that is on both, entries leave one of them, and both are described.
+TEST_F(describe_lru, two_devices_while_everything_moves)
+{
+	lru other(&lru_buffer_ops);
+	lru_buffer shared;
+	other.add(shared.entry, buffers[0].own);
+	std::atomic<unsigned> at_work = 2;
+	std::thread writer([&] {
+		for_a_while([&] {
+			fence_ref f[6];
+			reserved held(buffers[0].own);
+			for (fence_ref &each : f) {
+				each = make_fence();
+				put_in(buffers[0].own, each, usage::read);
+			}
+			for (fence_ref &each : f)
+				each->signal();
+		});
+		at_work--;
+	});
+	std::thread mover([&] {
+		for_a_while([&] {
+			lru::del(shared.entry);
+			lru::move_tail(buffers[0].entry);
+			other.add(shared.entry, buffers[0].own);
+		});
+		at_work--;
+	});
+	std::thread elsewhere([&] {
+		while (at_work != 0) {
+			lines found;
+			other.describe(keep, &found);
+			ASSERT_NE(found.back().find(" on the LRU, "), std::string::npos);
+		}
+	});
+	while (at_work != 0) {
+		lines found = all();
+		ASSERT_EQ(found.front(), heading());
+		ASSERT_NE(found.back().find(" on the LRU, "), std::string::npos);
+	}
+	for (std::thread *t : {&writer, &mover, &elsewhere})
+		t->join();
+	EXPECT_EQ(shared.references.load(), 1);
+	lru::del(shared.entry);
+	other.destroy();
+}
+
 } // namespace

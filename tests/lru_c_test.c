@@ -4,6 +4,9 @@
  */
 #include "lru_c_test.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #define CHECK(condition)                 \
 	do {                             \
 		if (!(condition))        \
@@ -140,6 +143,46 @@ int lru_c_wait(void)
 	CHECK(resv_is_locked(&bos[0].resv) && resv_is_locked(&bos[1].resv));
 	resv_exec_fini(&exec);
 	CHECK(!resv_is_locked(&bos[1].resv));
+	teardown(&lru);
+	return 0;
+}
+
+struct told {
+	unsigned locks, held;
+	char last[128];
+};
+
+static void hear(const char *line, void *data)
+{
+	struct told *told = data;
+
+	told->locks += strncmp(line, "lock at ", 8) == 0;
+	told->held += strstr(line, ": held by ") != NULL;
+	snprintf(told->last, sizeof(told->last), "%s", line);
+}
+
+/* Two devices; one object is on both. */
+int lru_c_describe(void)
+{
+	struct resv_lru lru, other;
+	struct resv_lru_entry import = {0};
+	struct told here = {0}, there = {0};
+
+	setup(&lru);
+	resv_lru_init(&other, NULL);
+	resv_lru_add(&other, &import, &bos[1].resv);
+	CHECK(resv_lock(&bos[1].resv, NULL) == 0);
+	resv_lru_describe(&lru, hear, &here);
+	CHECK(here.locks == 3 && here.held == 1);
+	CHECK(strcmp(here.last, "3 on the LRU, 1 reserved, 0 with fences to come") == 0);
+	for (int i = 0; i < 3; i++)
+		CHECK(bos[i].references == 1);
+	resv_lru_describe(&other, hear, &there);
+	CHECK(there.locks == 1 && there.held == 1);
+	CHECK(strcmp(there.last, "1 on the LRU, 1 reserved, 0 with fences to come") == 0);
+	resv_unlock(&bos[1].resv);
+	resv_lru_del(&import);
+	resv_lru_fini(&other);
 	teardown(&lru);
 	return 0;
 }

@@ -25,5 +25,10 @@ TEST_F(lru_c, waits)
 	EXPECT_EQ(lru_c_wait(), 0);
 }
 
+TEST_F(lru_c, describes)
+{
+	EXPECT_EQ(lru_c_describe(), 0);
+}
+
 } // namespace
 } // namespace resv::test

@@ -11,6 +11,7 @@ extern "C" {
 int lru_c_order(void);
 int lru_c_try(void);
 int lru_c_wait(void);
+int lru_c_describe(void);
 
 #ifdef __cplusplus
 }
