@@ -42,7 +42,7 @@ flags.asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-om
 flags.tsan := -O1 -fsanitize=thread
 
 # Tests are compiled once and run for a moment. Unoptimised, GCC is three times as quick with sanitizers.
-tests_flags = -I. $(if $(filter asan,$1),-O0,-O1)
+tests_flags = -I. -g1 $(if $(filter asan,$1),-O0,-O1)
 
 # The same sources over the simulated machine, or over Relacy: atomics come from there.
 flags.sim       := -Isrc/port/sim
