@@ -167,7 +167,7 @@ class Fence:
         return text + (", error %d" % error if error else "")
 
     def __str__(self):
-        name = "%d:%d at %s" % (int(self.it["context"]), int(self.it["seqno"]), named(self.address))
+        name = "at %s: %d:%d" % (named(self.address), int(self.it["context"]), int(self.it["seqno"]))
         if value_of(self.it["references_"]) == 0:
             return name + ", gone"
         return "%s, %s, %s" % (name, self.state(), self.made_by())
@@ -213,7 +213,7 @@ class Fence:
 def show_fence(what, address, threads, indent):
     try:
         fence = Fence(address)
-        print("%s%s: %s" % (indent, what, fence))
+        print("%s%s %s" % (indent, what, fence))
         for function, cb in fence.callbacks():
             if function.startswith("resv::(anonymous namespace)::wake("):
                 waiter = at(cb, "resv::(anonymous namespace)::fence_waiter")
@@ -226,7 +226,7 @@ def show_fence(what, address, threads, indent):
             else:
                 print("%s  %s" % (indent, part))
     except gdb.MemoryError:
-        print("%s%s: at %#x, which is no memory" % (indent, what, address))
+        print("%s%s at %#x, which is no memory" % (indent, what, address))
 
 
 def slots_of(address):
@@ -261,12 +261,12 @@ def show_object(address, threads, holder=True):
         print("  its fences are being changed")
     for word in slots_of(address):
         if word:
-            show_fence("fence " + USAGES[word & USAGE], word & ~USAGE, threads, "  ")
+            show_fence(USAGES[word & USAGE] + " fence", word & ~USAGE, threads, "  ")
 
 
 def show_lru(address, threads):
     lru = at(address, "resv::lru")
-    print("lru %s" % named(address))
+    print("LRU at %s, the oldest first:" % named(address))
     head = lru["head_"].address
     entry, seen, held, busy, count = head["next_"], {int(head)}, 0, 0, 0
     while int(entry) not in seen:
@@ -278,7 +278,7 @@ def show_lru(address, threads):
             held += value_of(at(lock, "resv::ww_mutex")["owner_"]) != 0
             busy += unsignaled(lock)
         entry = entry["next_"]
-    print("%d entries, %d held, %d with fences that are not signaled" % (count, held, busy))
+    print("%d on the LRU, %d reserved, %d with fences to come" % (count, held, busy))
 
 
 def show_lock(address, threads, holder=True):
