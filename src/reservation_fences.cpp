@@ -205,7 +205,7 @@ int reservation_object::copy_fences(const reservation_object &from)
 	};
 	if (err == 0) {
 		for (unsigned n = 0, at = 0; n < count; n++) {
-			bool there = number(words[n]) != n; // twice in `from`
+			bool there = false; // before, or because it is in `from` twice
 			for (unsigned i = 0; i < capacity() && !there; i++)
 				there = slot(i).load(order::relaxed) == words[n];
 			if (there)
