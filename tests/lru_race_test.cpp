@@ -217,5 +217,52 @@ TEST_F(lru_race, everything_at_once)
 	EXPECT_GT(looked.load(), 0);
 }
 
+// One task keeps moving entries between two devices; others move them to the end of whichever they are on.
+TEST_F(lru_race, entries_change_devices)
+{
+	constexpr size_t count = 8;
+	lru second(&racer_ops);
+	std::vector<racer *> mine;
+	while (mine.size() < count)
+		mine.push_back(create());
+	std::atomic<long> moved{0};
+	auto move = [&](unsigned seed) {
+		std::minstd_rand random(seed);
+		while (!over) {
+			lru::move_tail(mine[random() % count]->entry);
+			moved++;
+		}
+	};
+	std::thread threads[] = {std::thread(move, 1u), std::thread(move, 2u)};
+	std::minstd_rand random(3);
+	for (int i = 0; i < 5000 || moved < 300; i++) {
+		racer &r = *mine[random() % count];
+		lru &to = r.entry.where() == &device ? second : device;
+		lru::del(r.entry);
+		to.add(r.entry, r.own.object);
+		if (i % 64 == 0)
+			std::this_thread::yield();
+	}
+	over = true;
+	for (std::thread &thread : threads)
+		thread.join();
+
+	size_t met = 0;
+	for (lru *each : {&device, &second}) {
+		unsigned long here = 0;
+		lru_cursor cursor(*each);
+		for (lru_entry *entry; (entry = cursor.next()) && here <= count; here++) {
+			EXPECT_EQ(entry->where(), each);
+			racer_of(*entry).put();
+		}
+		EXPECT_EQ(here, each->count());
+		met += here;
+	}
+	EXPECT_EQ(met, count);
+	for (racer *r : mine)
+		r->put();
+	second.destroy();
+}
+
 } // namespace
 } // namespace resv::test

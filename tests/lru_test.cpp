@@ -4,6 +4,30 @@
 // lru_race_test.cpp.
 #include "lru_helpers.hpp"
 
+#include <functional>
+#include <utility>
+
+namespace {
+
+// What the task does when it next pauses: the linker puts the function below in front of resv_port_relax().
+thread_local std::function<void()> in_pause;
+
+} // namespace
+
+extern "C" {
+
+void __real_resv_port_relax(unsigned turn);
+void __wrap_resv_port_relax(unsigned turn);
+
+void __wrap_resv_port_relax(unsigned turn)
+{
+	if (in_pause)
+		std::exchange(in_pause, nullptr)();
+	__real_resv_port_relax(turn);
+}
+
+} // extern "C"
+
 namespace resv::test {
 namespace {
 
@@ -152,6 +176,20 @@ TEST_F(lru_test, newest_of_a_range_stays_in_it)
 	range.destroy();
 }
 
+TEST_F(lru_test, range_of_one)
+{
+	lru_bulk range(device);
+	range.add(buffers[2].entry);
+	lru::move_tail(buffers[2].entry); // it is the newest of its range
+	EXPECT_EQ(order(), (numbers{0, 1, 2, 3, 4, 5}));
+	range.add(buffers[2].entry);
+	range.move_tail();
+	EXPECT_EQ(order(), (numbers{0, 1, 3, 4, 5, 2}));
+	range.add(buffers[0].entry);
+	EXPECT_EQ(order(), (numbers{1, 3, 4, 5, 2, 0}));
+	range.destroy();
+}
+
 TEST_F(lru_test, leaving_a_range)
 {
 	lru_bulk range(device), other(device);
@@ -185,6 +223,41 @@ TEST_F(lru_test, ends_of_a_range_are_deleted)
 	range.move_tail();
 	EXPECT_EQ(order(), (numbers{4, 5, 1, 2}));
 	range.destroy();
+}
+
+// With a cursor in front of the end that goes: the end is an entry again.
+TEST_F(lru_test, last_of_a_range_is_deleted_behind_a_cursor)
+{
+	lru_bulk range(device);
+	for (size_t i : std::initializer_list<size_t>{0, 1, 2})
+		range.add(buffers[i].entry);
+	{
+		lru_cursor cursor(device);
+		for (size_t i : std::initializer_list<size_t>{0, 1}) {
+			EXPECT_EQ(cursor.next(), &buffers[i].entry);
+			buffers[i].put();
+		}
+		lru::del(buffers[2].entry);
+		range.add(buffers[4].entry);
+		EXPECT_EQ(order(), (numbers{0, 1, 4, 3, 5}));
+	}
+	range.move_tail();
+	EXPECT_EQ(order(), (numbers{3, 5, 0, 1, 4}));
+	range.destroy();
+}
+
+// Nothing is written to an entry that has left its LRU: its buffer may be gone.
+TEST_F(lru_test, entry_that_has_left_is_left_alone)
+{
+	auto &left = reinterpret_cast<resv_lru_entry &>(buffers[5].entry);
+	lru::del(buffers[5].entry);
+	for (int i = 0; i < 2 * RESV_LRU_AHEAD; i++)
+		add();
+	EXPECT_EQ(left.ahead, 0u);
+	EXPECT_EQ(left.ahead_object, nullptr);
+	EXPECT_EQ(left.next, nullptr);
+	EXPECT_EQ(left.prev, nullptr);
+	EXPECT_EQ(left.object, nullptr);
 }
 
 // ---- Cursors ----------------------------------------------------------------------------------------------------------
@@ -260,6 +333,22 @@ TEST_F(lru_cursor_test, stays_where_a_range_was)
 	range.move_tail(); // all of it is newer than the cursor's place
 	EXPECT_EQ(next(), 0);
 	range.destroy();
+}
+
+// A cursor knows nothing of the range any more that ended around it, though another one may be where that was.
+TEST_F(lru_cursor_test, outlives_the_range_that_it_is_in)
+{
+	std::optional<lru_bulk> range(device);
+	for (size_t i : std::initializer_list<size_t>{0, 1, 2})
+		range->add(buffers[i].entry);
+	EXPECT_EQ(next(), 0);
+	range->destroy();
+	range.emplace(device);
+	range->add(buffers[4].entry);
+	range->add(buffers[5].entry);
+	range->move_tail();
+	EXPECT_EQ(next(), 1);
+	range->destroy();
 }
 
 TEST_F(lru_cursor_test, passes_over_what_nobody_keeps)
@@ -536,6 +625,80 @@ TEST_F(lru_walk_test, long_walk_pauses)
 	EXPECT_EQ(device.reserve_first(&ctx, accept, object), -ENOENT);
 	EXPECT_EQ(asked, buffers.size());
 	resv_port_drain();
+}
+
+// A walk finds the one that suits, whatever is done while it pauses.
+class lru_pause_test : public lru_walk_test {
+protected:
+	lru_pause_test()
+	{
+		while (buffers.size() < 100)
+			add();
+		only({90});
+	}
+	~lru_pause_test() override { in_pause = nullptr; }
+
+	template <typename F>
+	void walk_and(F change)
+	{
+		bool paused = false;
+		in_pause = [&] {
+			change();
+			paused = true;
+		};
+		EXPECT_EQ(first(&ctx), 90);
+		EXPECT_TRUE(paused);
+		ctx.unlock_all();
+	}
+	resv_lru_entry &in_c(size_t n) { return reinterpret_cast<resv_lru_entry &>(buffers[n].entry); }
+};
+
+TEST_F(lru_pause_test, entries_that_were_passed_come_round_again)
+{
+	walk_and([&] {
+		for (size_t i = 0; i < 10; i++)
+			lru::move_tail(buffers[i].entry);
+		lru::move_tail(buffers[90].entry);
+	});
+}
+
+// Nothing is written to what has left: its buffer may be gone.
+TEST_F(lru_pause_test, entries_leave)
+{
+	walk_and([&] {
+		for (size_t i = 0; i < 50; i++) {
+			lru::del(buffers[i].entry);
+			in_c(i).ahead_object = nullptr;
+		}
+	});
+	for (size_t i = 0; i < 50; i++)
+		EXPECT_EQ(in_c(i).ahead_object, nullptr) << i;
+}
+
+TEST_F(lru_pause_test, object_replaced)
+{
+	reservation_object replacement;
+	walk_and([&] {
+		lru::set_object(buffers[89].entry, replacement);
+		buffers[89].suits = true;
+		EXPECT_EQ(first(nullptr), -1); // another walk, which takes what is not in `buffers`
+	});
+	EXPECT_TRUE(replacement.is_reserved());
+	EXPECT_FALSE(buffers[89].own.is_reserved());
+	replacement.unreserve();
+	lru::del(buffers[89].entry);
+	replacement.destroy();
+}
+
+TEST_F(lru_pause_test, all_leave)
+{
+	in_pause = [&] {
+		for (lru_buffer &b : buffers)
+			lru::del(b.entry);
+	};
+	EXPECT_EQ(first(&ctx), -ENOENT);
+	EXPECT_FALSE(in_pause);
+	EXPECT_EQ(device.count(), 0u);
 }
 
 } // namespace
