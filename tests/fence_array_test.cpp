@@ -234,6 +234,24 @@ TEST_F(fence_array_test, error_of_any_is_that_of_the_first)
 	}
 }
 
+// Nobody had asked or waited before both were over: the array is for any, and so for the first of them.
+TEST_F(fence_array_test, error_of_any_is_no_later_one)
+{
+	std::vector<fence_ref> fences = make_fences(2);
+	fence_ref unasked = make_array(fences, true), waited_for = make_array(fences, true);
+	resv_fence_enable_sw_signaling(waited_for.c());
+	fences[1]->set_error(-EIO);
+
+	resv_port_spinlock lock{};
+	const unsigned long flags = resv_port_spin_lock(&lock); // what is deferred comes after it
+	for (fence_ref &each : fences)
+		EXPECT_EQ(each->signal(), 0);
+	resv_port_spin_unlock(&lock, flags);
+	EXPECT_EQ(waited_for->wait(false), 0);
+	EXPECT_EQ(waited_for->status(), 1);
+	EXPECT_EQ(unasked->status(), 1);
+}
+
 // The error that a status tells stays what it was.
 TEST_P(fence_array_of, error_races_with_looking)
 {

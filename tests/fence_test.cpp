@@ -580,6 +580,7 @@ TEST_F(fence_basic, ops_are_not_touched_after_the_module_is_gone)
 	note n;
 	EXPECT_EQ(n.add_to(f), 0);
 	EXPECT_EQ(f->signal(), 0);
+	EXPECT_EQ(fence_core::ops(*f).load(order::relaxed), nullptr);
 	resv_port_drain();
 	unloadable->ops = {};
 	unloadable.reset();

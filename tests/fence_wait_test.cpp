@@ -270,6 +270,25 @@ TEST_F(fence_wait, any_is_ended_by_each)
 	}
 }
 
+// It has happened when the time has long run out, but nobody had looked: something is left of the time all the same.
+TEST_F(fence_wait, any_that_is_over_too_late_is_over)
+{
+	static resv_fence *first; // is signaled when the waiter comes to the second
+	resv_fence_ops ops{};
+	ops.enable_signaling = [](resv_fence *) {
+		const int64_t late = resv_port_clock() + 10;
+		while (resv_port_clock() < late)
+			;
+		return resv_fence_signal(first) == 0;
+	};
+	fence_ref second = make_fence(resv_fence_context_alloc(1), 1, &ops);
+	first = f.c();
+	unsigned idx = 99;
+	EXPECT_EQ(wait_any({f, second}, true, 1, &idx), 1);
+	EXPECT_EQ(idx, 0u);
+	EXPECT_EQ(second->signal(), 0);
+}
+
 TEST_F(fence_wait, any_is_interrupted)
 {
 	std::vector<fence_ref> fences{make_fence(), f};

@@ -29,11 +29,12 @@ protected:
 	void release(reservation_object &used)
 	{
 		resv_lru_entry *entries[] = {reinterpret_cast<resv_lru_entry *>(&buffer.entry)};
-		resv_release_buffer(&buffer.release, in_c(used), in_c(buffer.own), entries, 1, [](resv_release *r) {
-			auto *b = reinterpret_cast<dying *>(r);
-			EXPECT_FALSE(b->own.is_reserved());
-			b->freed++;
-		});
+		resv_release_buffer(&buffer.release, in_c(used), in_c(buffer.own), entries, 1,
+				    [](resv_release *r) {
+					    auto *b = reinterpret_cast<dying *>(r);
+					    EXPECT_FALSE(b->own.is_reserved());
+					    b->freed++;
+				    });
 	}
 
 	fence &add_to(reservation_object &o, usage how = usage::bookkeep)
@@ -106,6 +107,36 @@ TEST_F(release_test, fence_replaced_while_it_is_watched)
 	first.signal();
 	EXPECT_FALSE(freed());
 	second.signal();
+	EXPECT_TRUE(freed());
+}
+
+// The driver says so when it is asked to signal.
+TEST_F(release_test, fences_that_have_happened_do_not_matter)
+{
+	for (int i = 0; i < 2; i++)
+		driver_fence::of(add_to(buffer.own).c()).refuses = true;
+	release(buffer.own);
+	EXPECT_EQ(buffer.freed, 1);
+}
+
+// The next one is not watched under the lock of the last.
+TEST_F(release_test, fences_that_share_a_lock)
+{
+	resv_port_spinlock lock{};
+	std::vector<fence_ref> fences;
+	{
+		reserved guard(buffer.own);
+		ASSERT_EQ(buffer.own.reserve_fences(3), 0);
+		for (uint64_t seqno = 1; seqno <= 3; seqno++) {
+			fences.push_back(make_fence(resv_fence_context_alloc(1), seqno, nullptr, &lock));
+			ASSERT_EQ(buffer.own.add_fence(*fences.back(), usage::read), 0);
+		}
+	}
+	release(buffer.own);
+	for (fence_ref &f : fences) {
+		EXPECT_FALSE(freed());
+		EXPECT_EQ(f->signal(), 0);
+	}
 	EXPECT_TRUE(freed());
 }
 

@@ -195,6 +195,7 @@ TEST_F(reservation_fences, room_for_more_than_can_be)
 	EXPECT_EQ(object.reserve_fences(~0u), -ENOMEM);
 	EXPECT_EQ(object.reserve_fences(1u << 31), -ENOMEM);
 	add(make(), usage::write);
+	EXPECT_EQ(object.reserve_fences(1u << 20), -ENOMEM); // one too many, together with that
 }
 
 TEST_F(reservation_fences, four_need_no_memory)
@@ -226,18 +227,21 @@ TEST_F(reservation_fences, signaled_ones_make_room)
 	EXPECT_EQ(fences_of(object).size(), 3u); // there was a free one
 	room(1);
 	EXPECT_EQ(fences_of(object).size(), 2u);
+	EXPECT_EQ(resv_host_alloc_stats().allocated, before + 20); // what was pruned made the room
 }
 
 TEST_F(reservation_fences, growth_keeps_all_in_their_order)
 {
 	fence_list all;
 	reserved held(object);
+	auto before = resv_host_alloc_stats().allocated;
 	for (int i = 0; i < 100; i++) {
 		fence &f = make();
 		add(f, usage::write);
 		all.push_back(&f);
 		EXPECT_EQ(fences_of(object), all);
 	}
+	EXPECT_EQ(resv_host_alloc_stats().allocated, before + 100 + 5); // to 8, 16, 32, 64, 128
 	EXPECT_FALSE(object.test_signaled(usage::write));
 	for (const fence *f : all) {
 		EXPECT_FALSE(object.test_signaled(usage::write));
@@ -277,6 +281,19 @@ TEST_F(reservation_fences, later_on_the_timeline_takes_the_place)
 	EXPECT_EQ(fences_of(object), (fence_list{&same, &other}));
 	add(second, usage::write); // stronger than the one that it stands for
 	EXPECT_EQ(fences_of(object), (fence_list{&second, &other}));
+}
+
+TEST_F(reservation_fences, seqnos_have_64_bits)
+{
+	uint64_t timeline = resv_fence_context_alloc(1);
+	fence &before = make(timeline, 0xffffffff), &after = make(timeline, uint64_t{1} << 32),
+	      &far = make(timeline, (uint64_t{1} << 63) + 1);
+	reserved held(object);
+	for (fence *f : {&before, &after, &far})
+		add(*f, usage::read);
+	EXPECT_EQ(fences_of(object), fence_list{&far});
+	add(before, usage::read);
+	EXPECT_EQ(fences_of(object), (fence_list{&far, &before}));
 }
 
 // Trap 16: an earlier fence, or a weaker one, stands for nothing.
@@ -439,6 +456,46 @@ TEST_F(reservation_fences, wait_ends_with_the_last_fence)
 		const_cast<fence *>(f)->signal();
 	}
 	EXPECT_TRUE(waiter.finish());
+}
+
+// The wait is recorded, whether there is something to wait for or not.
+TEST_F(reservation_fences, wait_while_signalling_is_reported)
+{
+	const bool cookie = resv_fence_begin_signalling();
+	EXPECT_EQ(object.wait(usage::read, false, 0), 1);
+	EXPECT_TRUE(take_reports().empty());
+	EXPECT_EQ(object.wait(usage::read, false, 5), 5);
+	expect_order_reports({RESV_REPORT_RECURSION});
+	resv_fence_end_signalling(cookie);
+}
+
+TEST_F(reservation_fences, wait_returns_what_is_left)
+{
+	constexpr int64_t minute = 60000 * ms;
+	fence &f = make(), &other = make();
+	{
+		reserved held(object);
+		add(f, usage::read);
+		add(other, usage::read);
+	}
+	actor waiter;
+	int64_t left = 0;
+	waiter.start([&] { left = object.wait(usage::read, false, minute); });
+	ASSERT_TRUE(eventually([&] { return log.enabled != 0; }));
+	f.signal();
+	other.signal();
+	waiter.finish();
+	EXPECT_GT(left, 0);
+	EXPECT_LT(left, minute);
+}
+
+TEST_F(reservation_fences, wait_that_has_run_out_asks_no_other)
+{
+	reserved held(object);
+	add(make(), usage::read);
+	add(happened(), usage::read);
+	EXPECT_EQ(object.wait(usage::read, false, 1), 0);
+	EXPECT_EQ(log.asked, 0);
 }
 
 TEST_F(reservation_fences, signal_ends_the_wait_for_any_of_them)
