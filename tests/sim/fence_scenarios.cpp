@@ -39,6 +39,7 @@ struct job {
 struct site {
 	reservation_object object;
 	job *jobs[3] = {};
+	resv_fence *links[3] = {};
 	atomic<unsigned> over{0};
 	resv_port_work unload = {};
 	bool loaded = true;
@@ -231,6 +232,44 @@ const define unloading({
 			});
 		},
 	.end = [] { check(!the_site->loaded, "the module was not unloaded"); },
+});
+
+// Of three links the one in the middle is signaled. Both tasks look for the one before the last, and drop that.
+const define chains({
+	.name = "chain",
+	.summary = "2 tasks walk along a chain, and drop the same link from it; the last reference goes, too",
+	.variants = 2,
+	.begin =
+		[](unsigned variant) {
+			set_up_site();
+			resv_fence *before = nullptr;
+			for (unsigned i = 0; i < 3; i++) {
+				the_site->jobs[i] = job::create(1 + i, 1);
+				if (i == 1)
+					the_site->jobs[i]->f.signal();
+				resv_fence_chain *link = resv_fence_chain_alloc();
+				resv_fence_chain_init(link, before, the_site->jobs[i]->f.c(), 1 + i);
+				before = the_site->links[i] = &link->base;
+			}
+			for (const char *label : {"a", "b"})
+				the_machine().spawn(label, [gives_up = variant != 0 && *label == 'b'] {
+					resv_fence *last = the_site->links[2];
+					resv_fence *found = resv_fence_chain_walk(resv_fence_get(last));
+					check(found == the_site->links[0], "a walk misses a link");
+					check(!resv_fence_test_signaled(found),
+					      "a link is signaled too early");
+					if (!gives_up)
+						resv_fence_put(found);
+					else
+						found = resv_fence_chain_walk(found);
+					check(!gives_up || !found, "a chain has no end");
+				});
+		},
+	.end =
+		[] {
+			resv_fence_put(the_site->links[2]);
+			resv_port_drain();
+		},
 });
 
 /// A callback whose memory is spoilt once it was taken back, or called.
