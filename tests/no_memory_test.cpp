@@ -182,7 +182,9 @@ const operation operations[] = {
 	 [](scene &s) { return made_or(s.made = resv_fence_merge(scene::many, in_c(s.fences).data())); },
 	 [](scene &) {}, drop_made},
 	{"merge_of_a_chain", 2,
-	 [](scene &s) { return made_or(s.made = resv_fence_merge(1, in_c(std::vector{s.links.back()}).data())); },
+	 [](scene &s) {
+		 return made_or(s.made = resv_fence_merge(1, in_c(std::vector{s.links.back()}).data()));
+	 },
 	 [](scene &) {}, drop_made},
 	{"merge_of_what_is_over", 1,
 	 [](scene &s) { return made_or(s.made = resv_fence_merge(scene::many, in_c(s.over).data())); },

@@ -6,6 +6,8 @@
 #include <resv/lru.hpp>
 #include <resv/release.h>
 
+#include <memory>
+
 namespace resv::test {
 namespace {
 
@@ -177,6 +179,29 @@ TEST_F(release_test, without_memory_the_shared_object_is_watched)
 		fences.pop_back();
 	}
 	EXPECT_TRUE(freed());
+}
+
+TEST_F(release_test, without_memory_at_each_allocation)
+{
+	bool failed = true;
+	for (unsigned long fails = 0; failed; fails++) {
+		std::vector<fence *> fences;
+		while (fences.size() < 7)
+			fences.push_back(&add_to(object));
+		resv_host_fail_alloc(fails);
+		release(object);
+		failed = resv_host_end_fail_alloc();
+		EXPECT_TRUE(failed || fails >= 3);
+		for (fence *f : fences) {
+			EXPECT_FALSE(freed()) << fails;
+			f->signal();
+		}
+		EXPECT_TRUE(freed()) << fails;
+		buffer.freed = 0;
+		buffer.own.destroy(); // and with it the room that was made there
+		std::destroy_at(&buffer.own);
+		std::construct_at(&buffer.own);
+	}
 }
 
 // Fences that are added to the shared object again and again do not keep the buffer for ever.
