@@ -156,7 +156,7 @@ TEST(gpu_trouble, memory_runs_short)
 {
 	run_result r = run({"execute=ring", "vram=4", "buffers_per_job=4", "rings=2", "devices=2", "system=3",
 			    "eviction_rate=10000", "swapout_rate=10000", "recycle_rate=10000",
-			    "interrupt_every=3", "jobs=1000"});
+			    "interrupt_every=3", "jobs=300"});
 	EXPECT_FALSE(r.violated()) << gpu::describe_violation(r);
 	EXPECT_GT(r.total.evictions, 0u);
 	EXPECT_GT(r.total.evictions_passed, 0u);
@@ -293,7 +293,7 @@ TEST(gpu_broken, blocking_eviction_of_limited_memory_is_for_the_annotator_to_fin
 	resv_lockdep_reset();
 	resv_host_set_report_sink(
 		[](const char *line, void *text) { *static_cast<std::string *>(text) += line; }, &reports);
-	run_result r = run(tiny_vram({"break=blocking-eviction", "eviction_rate=20000", "jobs=2000"}));
+	run_result r = run(tiny_vram({"break=blocking-eviction", "eviction_rate=20000", "jobs=1000"}));
 	resv_host_set_report_sink(nullptr, nullptr);
 	EXPECT_FALSE(r.violated()) << gpu::describe_violation(r);
 #if RESV_PROVE_LOCKING
