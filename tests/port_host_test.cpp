@@ -309,7 +309,13 @@ TEST(port_host_memory, callers_wait_when_too_much_is_to_be_freed)
 	std::this_thread::sleep_for(std::chrono::milliseconds(20));
 	EXPECT_EQ(asked, static_cast<unsigned long>(RESV_HOST_MAX_WAITING));
 	ask(); // in a section: does not wait
-	EXPECT_EQ(resv_host_alloc_stats().waiting, RESV_HOST_MAX_WAITING + 1ul);
+	std::thread([&] {
+		resv_port_spinlock lock = {};
+		const unsigned long flags = resv_port_spin_lock(&lock);
+		ask(); // nor with a spin lock held
+		resv_port_spin_unlock(&lock, flags);
+	}).join();
+	EXPECT_EQ(resv_host_alloc_stats().waiting, RESV_HOST_MAX_WAITING + 2ul);
 	resv_port_read_unlock();
 	writer.join();
 	resv_port_drain();

@@ -603,9 +603,47 @@ TEST(port_memory, after_readers_waits_for_the_outermost_section)
 	resv_port_read_unlock();
 	std::this_thread::sleep_for(std::chrono::milliseconds(20));
 	EXPECT_EQ(order, 0);
+	resv_port_read_lock(); // again, and later than it was asked for
+	std::this_thread::sleep_for(std::chrono::milliseconds(20));
+	EXPECT_EQ(order, 0);
+	resv_port_read_unlock();
 	resv_port_read_unlock();
 	EXPECT_TRUE(eventually([&] { return order == 1; }));
 	resv_port_drain(); // the call has returned
+}
+
+// A section is not waited for if it begins when others are already: otherwise readers could keep writers waiting for ever.
+TEST(port_memory, after_readers_waits_for_no_later_section)
+{
+	bool called = false;
+	for (int pause = 20; !called && pause < 10000;
+	     pause *= 4) { // long enough for the waiting to have begun
+		std::atomic<int> order = 0;
+		std::atomic<bool> entered = false, leave = false;
+		counted_work call;
+
+		call.set(order);
+		resv_port_read_lock();
+		resv_port_after_readers(&call.work);
+		std::this_thread::sleep_for(std::chrono::milliseconds(pause));
+		std::thread later([&] {
+			resv_port_read_lock();
+			entered = true;
+			while (!leave)
+				std::this_thread::yield();
+			resv_port_read_unlock();
+		});
+		while (!entered)
+			std::this_thread::yield();
+		EXPECT_EQ(order, 0);
+		resv_port_read_unlock();
+		std::this_thread::sleep_for(std::chrono::milliseconds(pause));
+		called = order == 1;
+		leave = true;
+		later.join();
+		resv_port_drain();
+	}
+	EXPECT_TRUE(called);
 }
 
 TEST(port_memory, drain_waits_for_all_that_was_asked_for)
