@@ -4,6 +4,8 @@
 // as a test likes.
 #include "memory.hpp"
 
+#include <resv_port/host.h>
+
 #include <gtest/gtest.h>
 
 #include <set>
@@ -256,6 +258,33 @@ TEST_F(gpu_memory, recycling_stops_while_too_many_buffers_end)
 	EXPECT_GT(recycled, 10u);
 	serve();
 	EXPECT_EQ(memory.settle(), 0u);
+}
+
+// Whichever allocation fails, nothing is lost, and the next try goes on from there.
+TEST_F(gpu_memory, no_memory_for_a_move)
+{
+	create();
+	ASSERT_EQ(use({0, 1}, 0), 0);
+	unsigned long failed = 0;
+	for (bool done = false; !done; failed += !done) {
+		resv_host_fail_alloc(failed);
+		int err = use({2, 3}, 0);
+		done = !resv_host_end_fail_alloc();
+		EXPECT_EQ(err, done ? 0 : -ENOMEM) << failed;
+	}
+	EXPECT_EQ(failed, 3u) << "an eviction, a move after it, and the second such move";
+	for (unsigned long i = 0; i < 2; i++) {
+		resv_host_fail_alloc(i);
+		EXPECT_FALSE(memory.recycle(self)) << i;
+		EXPECT_TRUE(resv_host_end_fail_alloc());
+	}
+	resv_host_fail_alloc(0);
+	EXPECT_FALSE(memory.evict(0, self));
+	EXPECT_TRUE(resv_host_end_fail_alloc());
+	serve();
+	EXPECT_EQ(memory.settle(), 0u);
+	for (uint32_t i = 0; i < config.buffers; i++)
+		EXPECT_TRUE(is_intact(i)) << i;
 }
 
 TEST(gpu_places, longest_free_first_with_its_fence)
