@@ -203,7 +203,7 @@ test_program = $(patsubst test-%,build/%/tests/resv_tests,$(filter test-%,$1))
 sims = build/sim/resv-sim build/sim-debug/resv-sim build/relacy/resv-relacy
 jobs = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
-check: ## everything, one summary at the end (about twenty minutes on two cores)
+check: ## everything, one summary at the end (about half an hour on two cores)
 check: build/need/test build/need/bench build/need/lint build/need/sim build/need/graph build/need/gdb
 	-@$(MAKE) --keep-going $(jobs) builds stage lint build/plain/gpu/resv-gpu build/prove/gpu/resv-gpu \
 		$(call test_program,$(steps)) $(sims)
