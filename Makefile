@@ -42,7 +42,7 @@ flags.asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-om
 flags.tsan := -O1 -fsanitize=thread
 
 # Tests are compiled once and run for a moment. Unoptimised, GCC is three times as quick with sanitizers.
-tests_flags = -I. $(if $(filter asan,$1),-O0,-O1)
+tests_flags = -I. -g1 $(if $(filter asan,$1),-O0,-O1)
 
 # The same sources over the simulated machine, or over Relacy: atomics come from there.
 flags.sim       := -Isrc/port/sim
@@ -76,7 +76,7 @@ scripts  := .ci/run $(wildcard tests/tools/* tests/bench/count/*.sh) tests/sim/c
 	tests/sim/bugs/check tests/sim/spin/check
 formatted := $(wildcard $(foreach dir,include/resv include/resv_port src src/port/host src/port/sim \
 	src/port/sim/resv_port lockdep tests tests/lockdep tests/gpu tests/gpu/host tests/bench tests/bench/count \
-	tests/compile_fail tests/fastpath tests/install tests/panic tests/sim tests/sim/relacy tests/sim/relacy/resv_port \
+	tests/compile_fail tests/fastpath tests/gdb tests/install tests/panic tests/sim tests/sim/relacy tests/sim/relacy/resv_port \
 	src/port/host/resv_port, \
 	$(addprefix $(dir)/*.,c h cpp hpp)))
 
@@ -87,7 +87,9 @@ warnings     := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
 # ---- Rules, once for each flavour -------------------------------------------------------------------------------
 
 # What the locks tell the annotator, tests hear as well: see tests/lockdep/recorder.hpp.
-wrapped := $(patsubst %,-Wl$(comma)--wrap=resv_lockdep_%,on_acquire on_release on_sync acquire release sync)
+wrapped := $(patsubst %,-Wl$(comma)--wrap=resv_%,$(addprefix lockdep_,on_acquire on_release on_sync acquire release sync))
+# And they can do what others would while a walk of an LRU pauses: see tests/lru_test.cpp.
+wrapped += -Wl$(comma)--wrap=resv_port_relax
 
 objects = $(patsubst %,build/$1/%.o,$2)
 
@@ -151,7 +153,7 @@ build/need/%: tests/tools/need
 	@mkdir -p $(@D)
 	@touch $@
 
-build/need/test build/need/bench build/need/lint build/need/sim: | build/need/build
+build/need/test build/need/bench build/need/lint build/need/sim build/need/gdb: | build/need/build
 
 # ---- Programs ---------------------------------------------------------------------------------------------------
 
@@ -159,14 +161,14 @@ build/need/test build/need/bench build/need/lint build/need/sim: | build/need/bu
 played  := $(if $(DEMO),prove plain,$(if $(LOCKGRAPH),prove,plain))
 picture := $(or $(LOCKGRAPH),$(DEMO:%=build/%.svg))
 
-run: ## the software GPU (WORKLOAD=name or file, TRACE=, LOCKGRAPH=file to write, ARGS=more; or DEMO=mail-thread)
+run: ## the software GPU (WORKLOAD=name or file, or CAPTURE=file; TRACE=, LOCKGRAPH=file to write, ARGS=more; or DEMO=)
 run: $(played:%=build/%/gpu/resv-gpu) | $(if $(filter-out %.dot,$(picture)),build/need/graph)
 ifdef DEMO
 	@build/prove/gpu/resv-gpu --demo=$(DEMO) --lockgraph=$(picture)
 	@echo
 	@build/plain/gpu/resv-gpu --demo=$(DEMO)
 else
-	@$< --workload=$(WORKLOAD) $(if $(TRACE),--trace=$(TRACE)) $(if $(picture),--lockgraph=$(picture)) $(ARGS)
+	@$< $(if $(CAPTURE),--capture=$(CAPTURE),--workload=$(WORKLOAD)) $(if $(TRACE),--trace=$(TRACE)) $(if $(picture),--lockgraph=$(picture)) $(ARGS)
 endif
 
 bench: ## time the locks beside their peers, then the annotator (about five minutes); build/bench/{results,ratios}.json
@@ -192,7 +194,7 @@ explore: build/sim/resv-sim ## a SCENARIO, or their list (BOUND, SEED, SEARCH, M
 # ---- Checks: each is a step of `make check`, and a target of its own ------------------------------------------------
 
 host_steps := test-plain test-prove symbols compile-fail
-steps      := builds $(tested:%=test-%) symbols fastpath panic compile-fail install-check examples workloads \
+steps      := builds $(tested:%=test-%) symbols fastpath panic gdb compile-fail install-check examples workloads \
 	lockgraph bench-count check-sim lint
 
 # What the steps need is made side by side, before they run one after the other. A part that cannot be made does not
@@ -201,8 +203,8 @@ test_program = $(patsubst test-%,build/%/tests/resv_tests,$(filter test-%,$1))
 sims = build/sim/resv-sim build/sim-debug/resv-sim build/relacy/resv-relacy
 jobs = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
-check: ## everything, one summary at the end (about twenty minutes on two cores)
-check: build/need/test build/need/bench build/need/lint build/need/sim build/need/graph
+check: ## everything, one summary at the end (about half an hour on two cores)
+check: build/need/test build/need/bench build/need/lint build/need/sim build/need/graph build/need/gdb
 	-@$(MAKE) --keep-going $(jobs) builds stage lint build/plain/gpu/resv-gpu build/prove/gpu/resv-gpu \
 		$(call test_program,$(steps)) $(sims)
 	@tests/tools/check $(steps)
@@ -234,6 +236,12 @@ panic: build/prove/panic build/panic/panic ## that a report ends a program where
 build/%/panic: build/%/tests/panic/main.c.o build/%/libresv.a
 	$(call say,LINK)$(CXX) $^ -lpthread -o $@
 
+gdb: build/plain/gdb-target build/prove/gdb-target | build/need/gdb ## that the debugger's commands tell who holds what
+	@tests/tools/gdb $^
+
+build/%/gdb-target: build/%/tests/gdb/main.cpp.o build/%/libresv.a
+	$(call say,LINK)$(CXX) $^ -lpthread -o $@
+
 fastpath: | build/need/test ## that PROVE_LOCKING costs nothing where it is off
 	@tests/tools/fastpath '$(CXX) -std=c++20 $(CXXFLAGS) $(freestanding)' build/fastpath
 
@@ -250,8 +258,8 @@ install-check: stage | build/need/test ## programs that use an installed tree
 examples: stage | build/need/test ## the programs in README.md
 	@tests/tools/examples build/stage $(prefix) README.md
 
-workloads: build/plain/gpu/resv-gpu ## each workload of the software GPU, for a second
-	@tests/tools/workloads $< tests/gpu/workloads/*.conf
+workloads: build/plain/gpu/resv-gpu ## each workload of the software GPU, for a second, and each capture
+	@tests/tools/workloads $< tests/gpu/workloads/*.conf tests/gpu/captures/*.txt
 
 lockgraph: build/prove/gpu/resv-gpu build/plain/gpu/resv-gpu | build/need/graph ## that the annotator sees what the GPU does
 	@tests/tools/lockgraph $^ tests/gpu/workloads/*.conf
@@ -285,11 +293,13 @@ menuconfig: | build/need/build ## choose options for a library of your own, buil
 	@cd build && kconfig-mconf ../Kconfig
 
 # Both configurations may be installed; a program names its own to pkg-config.
-install: all ## headers, both libraries, resv.pc and resv-prove.pc (DESTDIR, prefix)
+install: all ## headers, both libraries, resv.pc, resv-prove.pc, and resv-gdb.py (DESTDIR, prefix)
 	@for dir in resv resv_port; do \
 		install -d $(DESTDIR)$(prefix)/include/$$dir && \
 		install -m 644 include/$$dir/* $(DESTDIR)$(prefix)/include/$$dir || exit; \
 	done
+	@install -d $(DESTDIR)$(prefix)/share/resv
+	@install -m 644 src/port/host/resv-gdb.py $(DESTDIR)$(prefix)/share/resv
 	@$(call install_library,release,resv,)
 	@$(call install_library,prove,resv-prove, with PROVE_LOCKING)
 
@@ -312,5 +322,5 @@ clean: ## remove build/, your configuration included
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all run bench check check-host builds symbols fastpath panic compile-fail stage install-check examples workloads \
+.PHONY: all run bench check check-host builds symbols fastpath panic gdb compile-fail stage install-check examples workloads \
 	lockgraph bench-count check-sim explore lint format menuconfig install clean help

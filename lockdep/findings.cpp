@@ -6,6 +6,7 @@
 #if RESV_PROVE_LOCKING
 
 #include "annotator.hpp"
+#include "line_writer.hpp"
 #include "report.hpp"
 
 namespace resv::lockdep {
@@ -54,54 +55,6 @@ bool is_new(resv_report_kind kind, const attempt &a)
 }
 
 // ---- Words ----------------------------------------------------------------------------------------------------------
-
-// Hands lines to somebody's callback; takes what a report takes.
-class line_writer {
-public:
-	line_writer(void (*emit)(const char *, void *), void *data) : emit_(emit), data_(data) {}
-
-	line_writer &operator<<(const char *s)
-	{
-		for (; *s; s++)
-			put(*s);
-		return *this;
-	}
-	line_writer &operator<<(unsigned long n) { return digits(n, 10); }
-	line_writer &operator<<(const void *p)
-	{
-		return (*this << "0x").digits(reinterpret_cast<uintptr_t>(p), 16);
-	}
-	line_writer &operator<<(place p)
-	{
-		char symbol[128];
-		resv_port_symbol(p.pc, symbol, sizeof(symbol));
-		return *this << symbol;
-	}
-
-private:
-	void put(char c)
-	{
-		if (c == '\n') {
-			line_[length_] = '\0';
-			emit_(line_, data_);
-			length_ = 0;
-		} else if (length_ + 1 < sizeof(line_)) {
-			line_[length_++] = c;
-		}
-	}
-	line_writer &digits(unsigned long n, unsigned base)
-	{
-		if (n >= base)
-			digits(n / base, base);
-		put("0123456789abcdef"[n % base]);
-		return *this;
-	}
-
-	void (*emit_)(const char *, void *);
-	void *data_;
-	char line_[256];
-	unsigned length_ = 0;
-};
 
 // name, name#2 for the second class of that name, name/1 for subclass 1
 template <typename Out>
@@ -168,7 +121,7 @@ void put_held(Out &out, held_stack &stack)
 	for (const held *h = stack.bottom(); h != stack.end(); h = h->above)
 		n++;
 	char name[32];
-	resv_port_task_name(name, sizeof(name));
+	resv_port_task_name(resv_port_current(), name, sizeof(name));
 	out << n << (n == 1 ? " lock" : " locks") << " held by " << name << (n != 0 ? ":\n" : ".\n");
 	n = 0;
 	for (const held *h = stack.bottom(); h != stack.end(); h = h->above) {

@@ -11,6 +11,15 @@ namespace resv {
 enum class in_place_tag {};
 inline constexpr in_place_tag in_place{};
 
+/// May the object live in the storage?
+template <typename Object, typename Storage>
+constexpr bool fits()
+{
+	constexpr bool size = sizeof(Object) <= sizeof(Storage);
+	constexpr bool alignment = alignof(Object) <= alignof(Storage);
+	return size && alignment;
+}
+
 } // namespace resv
 
 inline void *operator new(size_t, void *storage, resv::in_place_tag) noexcept

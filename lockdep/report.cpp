@@ -64,6 +64,12 @@ const char *headline(resv_report_kind kind)
 		return "wait for an unreserve while holding reservations";
 	case RESV_REPORT_CORRUPT_WAIT_LIST:
 		return "wait list is corrupt";
+	case RESV_REPORT_LRU_NOT_EMPTY:
+		return "LRU destroyed with entries on it";
+	case RESV_REPORT_LRU_PLACE:
+		return "LRU entry put where it cannot be";
+	case RESV_REPORT_RELEASE_BUSY:
+		return "own object of a released buffer is reserved";
 	case RESV_REPORT_CIRCULAR:
 		return "possible circular locking dependency detected";
 	case RESV_REPORT_RECURSION:
@@ -88,6 +94,22 @@ const char *headline(resv_report_kind kind)
 		return "pins of a lock do not match";
 	case RESV_REPORT_BAD_KEY:
 		return "lock class key or subclass cannot be one";
+	case RESV_REPORT_FENCE_ABANDONED:
+		return "fence released before its signal, for which somebody waits";
+	case RESV_REPORT_FENCE_REFERENCES:
+		return "fence has been referenced too often, or not any more";
+	case RESV_REPORT_FENCE_ERROR:
+		return "fence's error set after its signal, or no error";
+	case RESV_REPORT_FENCE_TIMELINES:
+		return "fences of different timelines compared";
+	case RESV_REPORT_FENCE_NESTED:
+		return "fence made of fences where that cannot be";
+	case RESV_REPORT_NO_FENCE_SLOT:
+		return "fence added without a place that reserve_fences() promised";
+	case RESV_REPORT_NO_FENCES:
+		return "reserve_fences() for no fence";
+	case RESV_REPORT_FENCE_CONTAINER:
+		return "fence made of fences added to a reservation object";
 	}
 	return "unknown rule";
 }
@@ -208,7 +230,7 @@ report &report::operator<<(const void *address)
 report &report::task()
 {
 	char name[32];
-	resv_port_task_name(name, sizeof(name));
+	resv_port_task_name(resv_port_current(), name, sizeof(name));
 	return *this << name;
 }
 

@@ -513,6 +513,12 @@ void waited(lockdep_map &map, int64_t ns)
 	}
 }
 
+uintptr_t caller_or(uintptr_t where)
+{
+	const held_stack *stack = current_stack();
+	return stack ? place_of(*stack, where) : where;
+}
+
 caller::caller(uintptr_t where) : stack_(nullptr)
 {
 	held_stack *stack = current_stack();

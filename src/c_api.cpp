@@ -3,33 +3,10 @@
 // The C ABI: each function hands its opaque storage to the C++ object that lives there. No behaviour of its own, and
 // nothing to tell the thread-safety analysis, which does not see C. Reports name the driver's code as the place, and not
 // this file.
+#include "c_api.hpp"
 #include "../lockdep/in_place.hpp"
 
-#include <resv/resv.h>
-#include <resv/transaction.hpp>
-
 namespace resv {
-
-namespace {
-
-// What resv_exec adds to a transaction.
-struct exec : transaction {
-	explicit exec(unsigned f)
-		: transaction(reservation_class,
-			      f & RESV_EXEC_INTERRUPTIBLE_WAIT ? interruptible : wait_request{}),
-		  flags(f)
-	{}
-	unsigned flags;
-};
-
-template <typename Object, typename Storage>
-Object &in(Storage *storage)
-{
-	static_assert(sizeof(Object) == sizeof(Storage) && alignof(Object) <= alignof(Storage));
-	return *reinterpret_cast<Object *>(storage);
-}
-
-} // namespace
 
 // C lays a class out by hand, because it must be initialised statically.
 struct abi_check {
@@ -73,23 +50,6 @@ const ww_mutex &of(const resv_ww_mutex *lock)
 {
 	return in<const ww_mutex>(lock);
 }
-reservation_object &of(resv_object *obj)
-{
-	return in<reservation_object>(obj);
-}
-const reservation_object &of(const resv_object *obj)
-{
-	return in<const reservation_object>(obj);
-}
-exec &of(resv_exec *e)
-{
-	return in<exec>(e);
-}
-const exec &of(const resv_exec *e)
-{
-	return in<const exec>(e);
-}
-
 resv_ww_acquire_ctx *to_c(ww_acquire_ctx *ctx)
 {
 	return reinterpret_cast<resv_ww_acquire_ctx *>(ctx);
@@ -204,6 +164,11 @@ resv_ww_acquire_ctx *resv_ww_mutex_locking_ctx(const resv_ww_mutex *lock)
 	return to_c(of(lock).locking_ctx());
 }
 
+void resv_ww_mutex_describe(resv_ww_mutex *lock, void (*emit)(const char *line, void *data), void *data)
+{
+	of(lock).describe(emit, data);
+}
+
 void resv_init(resv_object *obj)
 {
 	new (obj, in_place) reservation_object;
@@ -294,21 +259,6 @@ void resv_exec_unlock_obj(resv_exec *e, resv_object *obj)
 {
 	lockdep::caller from(lockdep::return_address());
 	of(e).unreserve(of(obj));
-}
-
-int resv_exec_reserve(resv_exec *e, resv_object *const *objs, size_t count, unsigned fences_each)
-{
-	lockdep::caller from(lockdep::return_address());
-	struct {
-		resv_object *const *first;
-		resv_object *const *last;
-		resv_object *const *begin() const { return first; }
-		resv_object *const *end() const { return last; }
-	} objects{objs, objs + count};
-
-	if (fences_each != 0)
-		return -EINVAL;
-	return of(e).reserve(objects, [](resv_object *obj) { return &of(obj); });
 }
 
 bool resv_exec_is_contended(const resv_exec *e)

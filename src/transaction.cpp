@@ -12,8 +12,11 @@ bool transaction::next_pass()
 		started_ = true;
 		return true;
 	}
-	if (is_contended())
+	if (is_contended()) {
+		if (resuming_ == nothing())
+			asked_for();
 		return true;
+	}
 	drop_prelocked();
 	ctx_.done();
 	return false;
@@ -32,6 +35,10 @@ void transaction::back_off(reservation_object &object)
 int transaction::reserve_after_contention(reservation_object &object) RESV_NO_ANALYSIS
 {
 	lockdep::caller from(lockdep::return_address());
+	if (resuming_ == nothing()) {
+		asked_for();
+		return reserve_one(object);
+	}
 	if (!prelocked_) {
 		int err = resuming_->reserve_slow(&ctx_, request_);
 		if (err != 0) {
@@ -50,9 +57,29 @@ int transaction::reserve_after_contention(reservation_object &object) RESV_NO_AN
 	return err;
 }
 
+int transaction::reserve_passing(reservation_object &object) RESV_NO_ANALYSIS
+{
+	lockdep::caller from(lockdep::return_address());
+	int err = reserve_one(object);
+	if (err != -EDEADLK)
+		return err;
+	err = object.reserve_slow(&ctx_, request_);
+	if (err != 0) {
+		forget_contention();
+		return err;
+	}
+	object.unreserve();
+	resuming_ = nothing();
+	return -EDEADLK;
+}
+
 bool transaction::try_after_contention(reservation_object &object) RESV_NO_ANALYSIS
 {
 	lockdep::caller from(lockdep::return_address());
+	if (resuming_ == nothing()) {
+		asked_for();
+		return object.try_reserve(&ctx_);
+	}
 	if (!prelocked_) {
 		if (!resuming_->try_reserve(&ctx_))
 			return false;

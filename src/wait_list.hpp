@@ -46,6 +46,8 @@ public:
 	void drop();
 	void retake();
 
+	/// The first in line, observers included; the line is a ring.
+	const waiter *first() const { return head_; }
 	/// The first waiter that wants the lock.
 	waiter *first_locker() const;
 	/// The oldest waiter that has a context.

@@ -135,10 +135,23 @@ struct ww_rules : ww_checks {
 #endif
 	}
 
+	// For ww_mutex::describe().
+	static void note_taking(ww_mutex &lock, uintptr_t where, int64_t since)
+	{
+#if RESV_PROVE_LOCKING
+		lock.debug_.where.store(where, order::relaxed);
+		lock.debug_.since.store(since, order::relaxed);
+#else
+		(void)lock, (void)where, (void)since;
+#endif
+	}
+
 	// The context has just taken the lock.
 	static void taken(ww_mutex &lock, ww_acquire_ctx *ctx, uintptr_t where)
 	{
 		annotate_taken(lock, ctx, where);
+		if constexpr (config::prove_locking)
+			note_taking(lock, lockdep::caller_or(where), resv_port_clock());
 		if (!ctx)
 			return;
 		auto &debug = ctx->debug_;
@@ -177,8 +190,10 @@ struct ww_rules : ww_checks {
 
 	static void release_all(ww_acquire_ctx &ctx, uintptr_t where)
 	{
-		for (ww_mutex *lock = ctx.held_first_; lock; lock = lock->next_held())
+		for (ww_mutex *lock = ctx.held_first_; lock; lock = lock->next_held()) {
 			annotate_release(lock->dep_map_, where);
+			note_taking(*lock, 0, 0);
+		}
 		ctx.release_held();
 	}
 };
@@ -303,6 +318,7 @@ void ww_checks::unlock(ww_mutex &lock)
 	if (!lock.is_held_by_caller())
 		return ww_rules::say(RESV_REPORT_UNLOCK_FOREIGN, lock, nullptr);
 	ww_rules::annotate_release(lock.dep_map_, return_address());
+	ww_rules::note_taking(lock, 0, 0);
 	lock.unlock_held();
 }
 

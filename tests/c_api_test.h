@@ -25,6 +25,9 @@
 	X(exec_meets_contention)              \
 	X(exec_error_leaves_nothing_reserved) \
 	X(exec_reserve)                       \
+	X(fences)                             \
+	X(fence_made_of_fences)               \
+	X(exec_prepares)                      \
 	X(lockdep_calls)                      \
 	X(lockdep_assert_held)
 

@@ -41,10 +41,12 @@ TEST(config, library_has_the_options_of_this_program)
 
 TEST(config, locks_are_four_words_and_more_for_each_kind_of_checks)
 {
-	size_t words = 4 + (config::debug_ww_mutexes ? 2 : 0) + (config::prove_locking ? 4 : 0);
+	size_t words = 4 + (config::debug_ww_mutexes ? 2 : 0) +
+		       (config::prove_locking ? 4 + 1 + 8 / sizeof(void *) : 0);
 
 	EXPECT_EQ(sizeof(ww_mutex), words * sizeof(void *));
-	EXPECT_EQ(sizeof(reservation_object), sizeof(ww_mutex));
+	// four fences, a table for more, its version, and two counts
+	EXPECT_EQ(sizeof(reservation_object), sizeof(ww_mutex) + 6 * sizeof(void *) + 8);
 	EXPECT_EQ(alignof(ww_mutex), alignof(void *));
 }
 

@@ -560,6 +560,166 @@ TEST(port_spin, critical_sections_nest_around_spin_locks)
 	EXPECT_EQ(park_until(RESV_PARK_UNINTERRUPTIBLE, resv_port_clock() + millisecond), -ETIME);
 }
 
+// ---- Memory ----------------------------------------------------------------------------------------------------
+
+/// Work that counts how often it was done, and when.
+struct counted_work {
+	resv_port_work work = {};
+	int place = 0; // in `order`, from 1
+	std::atomic<int> *order = nullptr;
+
+	void set(std::atomic<int> &counter)
+	{
+		order = &counter;
+		work.fn = [](resv_port_work *w) {
+			auto *self = reinterpret_cast<counted_work *>(w);
+			self->place = ++*self->order;
+		};
+	}
+};
+
+TEST(port_memory, alloc_is_zeroed_and_aligned)
+{
+	for (size_t size : {size_t{1}, size_t{24}, size_t{4096}, size_t{100000}}) {
+		auto *bytes = static_cast<unsigned char *>(resv_port_alloc(size));
+		ASSERT_NE(bytes, nullptr);
+		EXPECT_EQ(reinterpret_cast<uintptr_t>(bytes) % alignof(uint64_t), 0u);
+		EXPECT_TRUE(std::all_of(bytes, bytes + size, [](unsigned char b) { return b == 0; }));
+		memset(bytes, 0xff, size);
+		resv_port_free(bytes);
+	}
+	resv_port_free(nullptr);
+}
+
+TEST(port_memory, after_readers_waits_for_the_outermost_section)
+{
+	std::atomic<int> order = 0;
+	counted_work call;
+
+	call.set(order);
+	resv_port_read_lock();
+	resv_port_read_lock();
+	std::thread([&] { resv_port_after_readers(&call.work); }).join();
+	resv_port_read_unlock();
+	std::this_thread::sleep_for(std::chrono::milliseconds(20));
+	EXPECT_EQ(order, 0);
+	resv_port_read_lock(); // again, and later than it was asked for
+	std::this_thread::sleep_for(std::chrono::milliseconds(20));
+	EXPECT_EQ(order, 0);
+	resv_port_read_unlock();
+	resv_port_read_unlock();
+	EXPECT_TRUE(eventually([&] { return order == 1; }));
+	resv_port_drain(); // the call has returned
+}
+
+// A section is not waited for if it begins when others are already: otherwise readers could keep writers waiting for ever.
+TEST(port_memory, after_readers_waits_for_no_later_section)
+{
+	bool called = false;
+	for (int pause = 20; !called && pause < 10000;
+	     pause *= 4) { // long enough for the waiting to have begun
+		std::atomic<int> order = 0;
+		std::atomic<bool> entered = false, leave = false;
+		counted_work call;
+
+		call.set(order);
+		resv_port_read_lock();
+		resv_port_after_readers(&call.work);
+		std::this_thread::sleep_for(std::chrono::milliseconds(pause));
+		std::thread later([&] {
+			resv_port_read_lock();
+			entered = true;
+			while (!leave)
+				std::this_thread::yield();
+			resv_port_read_unlock();
+		});
+		while (!entered)
+			std::this_thread::yield();
+		EXPECT_EQ(order, 0);
+		resv_port_read_unlock();
+		std::this_thread::sleep_for(std::chrono::milliseconds(pause));
+		called = order == 1;
+		leave = true;
+		later.join();
+		resv_port_drain();
+	}
+	EXPECT_TRUE(called);
+}
+
+TEST(port_memory, drain_waits_for_all_that_was_asked_for)
+{
+	for (int round = 0; round < 100; ++round) {
+		std::atomic<int> order = 0;
+		counted_work calls[4];
+
+		for (counted_work &call : calls)
+			call.set(order);
+		resv_port_after_readers(&calls[0].work);
+		resv_port_defer(&calls[1].work);
+		resv_port_after_readers(&calls[2].work);
+		resv_port_defer(&calls[3].work);
+		resv_port_drain();
+		EXPECT_EQ(order, 4);
+	}
+}
+
+TEST(port_memory, defer_keeps_the_order_and_waits_for_spin_locks)
+{
+	resv_port_spinlock lock = {};
+	std::atomic<int> order = 0;
+	counted_work calls[100];
+
+	const unsigned long flags = resv_port_spin_lock(&lock);
+	for (counted_work &call : calls) {
+		call.set(order);
+		resv_port_defer(&call.work);
+	}
+	std::this_thread::sleep_for(std::chrono::milliseconds(20));
+	EXPECT_EQ(order, 0);
+	resv_port_spin_unlock(&lock, flags);
+	resv_port_drain();
+	for (int n = 0; n < 100; ++n)
+		EXPECT_EQ(calls[n].place, n + 1);
+}
+
+TEST(port_memory, what_a_section_found_stays)
+{
+	struct leaf {
+		resv_port_work work;
+		long value, negative;
+	};
+	auto make = [](long value) {
+		auto *made = static_cast<leaf *>(resv_port_alloc(sizeof(leaf)));
+		made->value = value;
+		made->negative = -value;
+		return made;
+	};
+	std::atomic<leaf *> current = make(1);
+	std::atomic<bool> stop = false;
+	std::atomic<long> wrong = 0;
+	std::vector<std::thread> readers;
+
+	for (int i = 0; i < 3; ++i)
+		readers.emplace_back([&] {
+			while (!stop) {
+				resv_port_read_lock();
+				const leaf *found = current.load(std::memory_order_acquire);
+				wrong += found->value == 0 || found->value + found->negative != 0;
+				resv_port_read_unlock();
+			}
+		});
+	for (long n = 2; n < 20000; ++n) {
+		leaf *old = current.exchange(make(n), std::memory_order_acq_rel);
+		resv_port_free_after_readers(&old->work, old);
+	}
+	stop = true;
+	for (std::thread &reader : readers)
+		reader.join();
+	resv_port_free(current.load());
+	resv_port_drain();
+	EXPECT_EQ(wrong, 0);
+}
+
 // ---- Time and reports ------------------------------------------------------------------------------------------
 
 TEST(port_clock, never_goes_back)
@@ -612,7 +772,7 @@ std::string task_name()
 {
 	char name[128];
 
-	resv_port_task_name(name, sizeof(name));
+	resv_port_task_name(resv_port_current(), name, sizeof(name));
 	return name;
 }
 
@@ -630,10 +790,17 @@ TEST(port_task_name, is_name_and_number)
 
 TEST(port_task_name, tells_tasks_apart)
 {
-	std::string other;
+	std::string other, seen_from_there;
+	const resv_port_task me = resv_port_current();
 
-	std::thread([&] { other = task_name(); }).join();
+	std::thread([&] {
+		char name[128];
+		resv_port_task_name(me, name, sizeof(name));
+		seen_from_there = name;
+		other = task_name();
+	}).join();
 	EXPECT_NE(task_name(), other);
+	EXPECT_EQ(seen_from_there, task_name());
 }
 
 /// Calls `write(buf, size)` with every size up to beyond what is needed: each must be a prefix of the whole and end
@@ -662,7 +829,8 @@ void expect_truncation(F write)
 
 TEST(port_task_name, is_cut_to_the_buffer)
 {
-	expect_truncation(resv_port_task_name);
+	expect_truncation(
+		[](char *buf, size_t size) { resv_port_task_name(resv_port_current(), buf, size); });
 }
 
 TEST(port_symbol, is_cut_to_the_buffer)

@@ -83,8 +83,8 @@ class with_objects : public fixture, public testing::WithParamInterface<ww_algor
 protected:
 	with_objects()
 	{
-		for (int i = 0; i < 8; i++)
-			all.push_back(&objects.emplace_back(cls));
+		for (reservation_object &object : objects)
+			all.push_back(&object);
 	}
 	~with_objects() override { expect_all_free(); }
 
@@ -101,8 +101,16 @@ protected:
 		return {all.begin() + long(from), all.begin() + long(from + n)};
 	}
 
+	static std::deque<reservation_object> eight(ww_class &of)
+	{
+		std::deque<reservation_object> made;
+		for (int i = 0; i < 8; i++)
+			made.emplace_back(of);
+		return made;
+	}
+
 	ww_class &cls = class_of(GetParam());
-	std::deque<reservation_object> objects;
+	std::deque<reservation_object> objects = eight(cls);
 	std::vector<reservation_object *> all;
 	reservation_object &a = objects[0], &b = objects[1], &c = objects[2], &d = objects[3];
 };
@@ -382,6 +390,137 @@ TEST_P(transaction_alone, more_after_reserve)
 	EXPECT_EQ(listed(t), some(0, 5));
 }
 
+// ---- Room for fences -------------------------------------------------------------------------------------------------
+
+/// How many fences may be added to an object that is held: adds signaled ones until one too many is reported.
+unsigned room_in(reservation_object &object)
+{
+	unsigned n = 0;
+	fence_ref f(resv_fence_get_stub());
+	while (object.add_fence(*f, usage::write) == 0)
+		n++;
+	return n;
+}
+
+// Each room_in() ends with a report.
+class transaction_prepares : public with_objects {
+protected:
+	~transaction_prepares() override
+	{
+		for (reservation_object &object : objects)
+			object.destroy();
+		resv_port_drain();
+	}
+	void expect_room(reservation_object &object, unsigned n)
+	{
+		EXPECT_EQ(room_in(object), n);
+		EXPECT_EQ(take_report_kinds(), std::vector{RESV_REPORT_NO_FENCE_SLOT});
+	}
+};
+INSTANTIATE_TEST_SUITE_P(both, transaction_prepares, testing::ValuesIn(both_algorithms), algorithm_name);
+
+TEST_P(transaction_prepares, one)
+{
+	calm_transaction t(cls);
+	EXPECT_EQ(t.prepare_one(a, 1), 0);
+	EXPECT_EQ(t.prepare_one(a, 7), -EALREADY); // counted all the same
+	expect_room(a, 8);
+}
+
+TEST_P(transaction_prepares, range)
+{
+	calm_transaction t(cls);
+	EXPECT_EQ(t.prepare(all, 2), 0);
+	EXPECT_EQ(t.size(), 8u);
+	for (reservation_object &object : objects)
+		expect_room(object, 2);
+}
+
+TEST_P(transaction_prepares, members_of_structs)
+{
+	buffer buffers[] = {buffer(cls), buffer(cls)};
+	{
+		calm_transaction t(cls);
+		EXPECT_EQ(t.prepare(buffers, 5, &buffer::resv), 0);
+		expect_room(buffers[0].resv, 5);
+		expect_room(buffers[1].resv, 5);
+	}
+	for (buffer &each : buffers)
+		each.resv.destroy();
+}
+
+// Trap 14: objects that come up twice, or share their reservation, have room for each time.
+TEST_P(transaction_prepares, trap_14_duplicates_are_counted)
+{
+	calm_transaction t(cls);
+	EXPECT_EQ(t.prepare(std::array{&a, &b, &a, &a}, 2), 0);
+	EXPECT_EQ(t.size(), 2u);
+	expect_room(a, 6);
+	expect_room(b, 2);
+}
+
+TEST_P(transaction_prepares, in_a_run)
+{
+	calm_transaction t(cls);
+	EXPECT_EQ(t.run([&](transaction &self) {
+		int err = self.prepare_one(a, 1);
+		return err ? err : self.prepare(std::array{&a, &b}, 1);
+	}),
+		  0);
+	expect_room(a, 2);
+	expect_room(b, 1);
+}
+
+TEST_P(transaction_prepares, room_ends_with_the_transaction)
+{
+	{
+		calm_transaction t(cls);
+		EXPECT_EQ(t.prepare(all, 3), 0);
+	}
+	calm_transaction t(cls);
+	EXPECT_EQ(t.reserve(all), 0);
+	for (reservation_object &object : objects)
+		expect_room(object, 0);
+}
+
+TEST_P(transaction_prepares, no_memory_drops_everything)
+{
+	calm_transaction t(cls);
+	for (unsigned long skip = 0; skip < 8; skip++) {
+		resv_host_fail_alloc(skip);
+		EXPECT_EQ(t.prepare(all, 5), -ENOMEM);
+		EXPECT_TRUE(resv_host_end_fail_alloc());
+		EXPECT_EQ(t.size(), 0u);
+		EXPECT_EQ(t.retries(), 0u);
+		expect_all_free();
+		for (reservation_object &object : objects)
+			object.destroy(); // without the room, so that the next turn allocates again
+		objects.clear();
+		all.clear();
+		for (int i = 0; i < 8; i++)
+			all.push_back(&objects.emplace_back(cls));
+	}
+	EXPECT_EQ(t.prepare(all, 5), 0);
+	EXPECT_EQ(t.size(), 8u);
+}
+
+TEST_P(transaction_prepares, no_memory_for_one)
+{
+	calm_transaction t(cls);
+	EXPECT_EQ(t.prepare_one(a, 1), 0);
+	resv_host_fail_alloc(0);
+	EXPECT_EQ(t.prepare_one(b, 5), -ENOMEM);
+	EXPECT_FALSE(b.is_reserved());
+	EXPECT_TRUE(a.is_reserved());
+	resv_host_fail_alloc(0);
+	EXPECT_EQ(t.prepare_one(a, 5), -ENOMEM);
+	EXPECT_TRUE(a.is_reserved());
+	expect_room(a, 1);
+	resv_host_fail_alloc(0);
+	EXPECT_EQ(t.run([&](transaction &self) { return self.prepare_one(b, 5); }), -ENOMEM);
+	EXPECT_FALSE(resv_host_end_fail_alloc() && a.is_reserved());
+}
+
 // ---- Against others ----------------------------------------------------------------------------------------------------
 //
 // All in one task, in a fixed order: the elder holds `a` and, while the transaction holds `b`, asks for `b`. Then the
@@ -439,6 +578,22 @@ TEST_P(transaction_contended, set_is_reserved_all_the_same)
 	EXPECT_EQ(t.size(), 3u);
 	EXPECT_EQ(listed(t), (object_list{&a, &b, &c})); // the contended one came first
 	EXPECT_FALSE(t.is_contended());
+}
+
+TEST_P(transaction_contended, room_is_made_anew_after_contention)
+{
+	calm_transaction t(cls);
+
+	elder_takes(a);
+	ASSERT_EQ(t.prepare(std::array{&b, &a, &b}, 1, and_elder_strikes()), 0);
+	EXPECT_EQ(elder.finish(), 0);
+	EXPECT_EQ(t.retries(), 1u);
+	EXPECT_EQ(room_in(b), 2u);
+	EXPECT_EQ(room_in(a), 1u);
+	EXPECT_EQ(take_report_kinds(), std::vector(2, RESV_REPORT_NO_FENCE_SLOT));
+	t.release_all();
+	a.destroy();
+	b.destroy();
 }
 
 TEST_P(transaction_contended, seniority_is_kept)

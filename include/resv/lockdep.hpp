@@ -121,6 +121,9 @@ void may_block(lockdep_map &map, uintptr_t where);
 /// With CONFIG_RESV_LOCK_STAT: the lock, which is held, was waited for this long. Context: any.
 void waited(lockdep_map &map, int64_t ns);
 
+/// `where`, or the place from where the library was called, if it knows: see caller. Context: any.
+uintptr_t caller_or(uintptr_t where);
+
 /// While the outermost one exists, the calling task's annotations name the place from where the library was called, and
 /// not one inside of it.
 class caller {
@@ -152,6 +155,10 @@ namespace lockdep {
 constexpr uintptr_t return_address()
 {
 	return 0;
+}
+constexpr uintptr_t caller_or(uintptr_t where)
+{
+	return where;
 }
 class caller {
 public:

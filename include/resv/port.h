@@ -67,7 +67,8 @@ void resv_port_task_pin(resv_port_task task);
 
 /**
  * Wakes a pinned task and drops the pin. What the caller wrote before is visible to the task when its park returns.
- * Waking a task that does not wait is harmless. Context: any, but not under a spin lock that the task may take.
+ * Waking a task that does not wait is harmless. Context: any. Under a spin lock that the task takes next, it costs the
+ * task a turn of spinning.
  */
 void resv_port_task_wake(resv_port_task task);
 
@@ -89,6 +90,51 @@ struct resv_port_spinlock {
 RESV_NODISCARD unsigned long resv_port_spin_lock(struct resv_port_spinlock *lock);
 void resv_port_spin_unlock(struct resv_port_spinlock *lock, unsigned long flags);
 
+/* ---- Memory -------------------------------------------------------------------------------------------------- */
+
+/** Memory for any type, all zero; NULL if there is none. May sleep. Context: task, without spin locks. */
+void *resv_port_alloc(size_t size) __attribute__((malloc));
+
+/** Frees what resv_port_alloc() returned; NULL: nothing. What resv hands out for its caller to free comes from there
+ * too: kfree() on Linux, free() on the host. Context: any. */
+void resv_port_free(void *memory);
+
+/*
+ * Read-side sections: what a reader found in a section, by following pointers, stays allocated until the section ends.
+ *
+ *   reader                                     writer
+ *   resv_port_read_lock()                      [W] pointer = another
+ *   [R] pointer (acquire)                      resv_port_free_after_readers(&old->work, old)
+ *   use what it points to                      freed once all sections have ended that were open then
+ *   resv_port_read_unlock()
+ *
+ * Sections nest and never wait. Between them a task may do all that it may do with a spin lock held.
+ */
+void resv_port_read_lock(void);   /**< Context: any. */
+void resv_port_read_unlock(void); /**< Context: any. */
+
+/** Something to be done later. Its memory is the caller's until `fn` is called, and `fn`'s from then on. */
+struct resv_port_work {
+	struct resv_port_work *next; /**< the port's */
+	void (*fn)(struct resv_port_work *work);
+};
+
+/** Frees `memory`, from resv_port_alloc(), once all read-side sections have ended that are open now. `work` lies in it.
+ * A port bounds how much waits to be freed, by making callers wait that may. Context: any. */
+void resv_port_free_after_readers(struct resv_port_work *work, void *memory);
+
+/** Calls work->fn(work) once all read-side sections have ended that are open now. Context: any; so is fn's, which must
+ * not sleep. */
+void resv_port_after_readers(struct resv_port_work *work);
+
+/** Calls work->fn(work) soon, from where no lock is held, and not before the caller has dropped its spin locks. In the
+ * order of asking. Context: any. fn must not sleep. */
+void resv_port_defer(struct resv_port_work *work);
+
+/** Waits until every fn has returned and all memory has been freed that was asked for before. For a module that is
+ * unloaded, and tests. May sleep. Context: task, outside of read-side sections. */
+void resv_port_drain(void);
+
 /* ---- Time and reports ----------------------------------------------------------------------------------------- */
 
 /** Monotonic time in nanoseconds. Context: any. */
@@ -97,8 +143,9 @@ int64_t resv_port_clock(void);
 /** One line of a report, without a newline, to wherever reports go (stderr, the kernel log). Context: any. */
 void resv_port_report(const char *line);
 
-/** The calling task's name and number, as reports print them ("name/pid"), NUL-terminated. Context: any. */
-void resv_port_task_name(char *buf, size_t size);
+/** A task's name and number, as reports print them ("name/pid"), NUL-terminated. One that has ended is told as such, if
+ * the port knows. Context: any. */
+void resv_port_task_name(resv_port_task task, char *buf, size_t size);
 
 /** What reports print below their headline: the system's release, version, and taint. NUL-terminated. Context: any. */
 void resv_port_system(char *buf, size_t size);

@@ -26,6 +26,9 @@ enum resv_report_kind {
 	RESV_REPORT_NOT_HELD,       /**< assert_held failed */
 	RESV_REPORT_WAIT_WHILE_HOLDING, /**< wait_for_unreserve while the context holds reservations */
 	RESV_REPORT_CORRUPT_WAIT_LIST,  /**< a wait list's links contradict each other */
+	RESV_REPORT_LRU_NOT_EMPTY,      /**< an LRU is destroyed with entries on it (every build) */
+	RESV_REPORT_LRU_PLACE,    /**< an entry is added twice, or to a range of another LRU (every build) */
+	RESV_REPORT_RELEASE_BUSY, /**< a buffer is released whose own object is reserved (every build) */
 
 	/* by the lock-order checker, with CONFIG_PROVE_LOCKING */
 	RESV_REPORT_CIRCULAR,  /**< an order that would close a circle of locks */
@@ -40,6 +43,18 @@ enum resv_report_kind {
 	RESV_REPORT_BLOCKING,       /**< a blocking reserve where only trying is allowed */
 	RESV_REPORT_PIN,            /**< a pinned lock is released, or pin and unpin do not match */
 	RESV_REPORT_BAD_KEY,        /**< a class key or subclass that cannot be one */
+
+	/* about fences, in every build */
+	RESV_REPORT_FENCE_ABANDONED, /**< the last reference is dropped while somebody waits for the signal */
+	RESV_REPORT_FENCE_REFERENCES, /**< a reference to a fence that is gone, one dropped twice, or too many */
+	RESV_REPORT_FENCE_ERROR,      /**< an error set after the signal, or what is no error */
+	RESV_REPORT_FENCE_TIMELINES, /**< fences of two timelines compared */
+	RESV_REPORT_FENCE_NESTED,    /**< a fence made of fences, where that cannot be */
+
+	/* about the fences of reservation objects, in every build */
+	RESV_REPORT_NO_FENCE_SLOT,   /**< a fence is added to a reservation object without a promised place */
+	RESV_REPORT_NO_FENCES,       /**< room is asked for no fence at all */
+	RESV_REPORT_FENCE_CONTAINER, /**< a fence made of fences is added, instead of those */
 };
 
 /** Sees each report as it is printed; `text` has several lines and is valid only during the call. Must not sleep. */

@@ -14,7 +14,10 @@
 #define RESV_RESV_H
 
 #include <resv/config.h>
+#include <resv/fence.h>
 #include <resv/lockdep.h>
+#include <resv/lru.h>
+#include <resv/release.h>
 #include <resv/report.h>
 #include <resv/types.h>
 
@@ -40,8 +43,12 @@ struct resv_ww_class {
 
 /* private: one word for each pointer-sized field; checked against the C++ classes when the library is built */
 #define RESV_LOCKDEP_MAP_WORDS (4 * RESV_PROVE_LOCKING)
-#define RESV_WW_MUTEX_WORDS    (4 + 2 * RESV_DEBUG_WW_MUTEXES + RESV_LOCKDEP_MAP_WORDS)
+#define RESV_TAKEN_WORDS       (RESV_PROVE_LOCKING * (1 + 8 / sizeof(uintptr_t)))
+#define RESV_WW_MUTEX_WORDS    (4 + 2 * RESV_DEBUG_WW_MUTEXES + RESV_TAKEN_WORDS + RESV_LOCKDEP_MAP_WORDS)
 #define RESV_WW_CTX_WORDS      (7 + 4 * RESV_DEBUG_WW_MUTEXES + RESV_LOCKDEP_MAP_WORDS)
+
+/* the lock, four fences, a table for more of them, its version, and two counts */
+#define RESV_OBJECT_WORDS (RESV_WW_MUTEX_WORDS + 6 + 8 / sizeof(uintptr_t))
 
 /** A wound/wait mutex: 32 bytes without debug options. */
 struct resv_ww_mutex {
@@ -147,11 +154,19 @@ void resv_ww_mutex_assert_held(struct resv_ww_mutex *lock);
  */
 struct resv_ww_acquire_ctx *resv_ww_mutex_locking_ctx(const struct resv_ww_mutex *lock);
 
+/**
+ * Tells, line by line, without newlines: who holds the lock, with which context and stamp, who waits, and with
+ * CONFIG_PROVE_LOCKING where it was taken and how long ago. `emit` is called with the lock's wait list held: it must not
+ * sleep, nor take a lock of this library. Ours alone. Does not sleep.
+ */
+void resv_ww_mutex_describe(struct resv_ww_mutex *lock, void (*emit)(const char *line, void *data),
+			    void *data);
+
 /* ---- Reservation object ---------------------------------------------------------------------------------------- */
 
-/** Who may touch a buffer now. Linux: struct dma_resv. */
+/** Who may touch a buffer now, and the fences of what has to happen before others may. Linux: struct dma_resv. */
 struct resv_object {
-	uintptr_t opaque[RESV_WW_MUTEX_WORDS];
+	uintptr_t opaque[RESV_OBJECT_WORDS];
 };
 
 /** The class of all reservation objects: wait-die. Linux: reservation_ww_class. */
@@ -160,7 +175,7 @@ extern struct resv_ww_class resv_reservation_ww_class;
 /** Makes an unreserved object. */
 void resv_init(struct resv_object *obj);
 
-/** Ends the object's life. Debug builds report one that is reserved or waited for. */
+/** Ends the object's life, and drops its fences. Debug builds report one that is reserved or waited for. */
 void resv_fini(struct resv_object *obj);
 
 /**
@@ -205,6 +220,103 @@ void resv_assert_held(struct resv_object *obj);
 RESV_NODISCARD int resv_wait_for_unreserve(struct resv_object *obj, struct resv_ww_acquire_ctx *ctx,
 					   bool interruptible);
 
+/* ---- Its fences ------------------------------------------------------------------------------------------------- */
+
+/** What a fence is about. Whoever asks for one gets those before it as well. Linux: enum dma_resv_usage. */
+enum resv_usage {
+	RESV_USAGE_KERNEL, /**< memory management: moving or clearing the contents; everybody waits for it */
+	RESV_USAGE_WRITE,  /**< writes the contents */
+	RESV_USAGE_READ,   /**< reads the contents */
+	RESV_USAGE_BOOKKEEP, /**< neither: only keeps the memory where it is */
+};
+
+/** What one who writes, or only reads, has to wait for. */
+static inline enum resv_usage resv_usage_rw(bool write)
+{
+	return write ? RESV_USAGE_READ : RESV_USAGE_WRITE;
+}
+
+/**
+ * Makes room for `num_fences` more, beyond those that were promised before; Linux's promises them in all. Void when the
+ * reservation ends, without which debug builds report the call: -EINVAL. Up to 4 fences need no memory. Returns 0;
+ * -ENOMEM; -EINVAL, and a report, for 0. May sleep.
+ */
+RESV_NODISCARD int resv_reserve_fences(struct resv_object *obj, unsigned num_fences);
+
+/**
+ * Adds a fence, with a reference of its own; the reservation is held. Takes up one of the promised places. Without one
+ * nothing changes, and that is a report in every build, and -ENOSPC; Linux's stops the system. Otherwise 0; also for a
+ * fence made of others, which is reported in every build. Does not sleep.
+ */
+int resv_add_fence(struct resv_object *obj, struct resv_fence *fence, enum resv_usage usage);
+
+/** Puts `fence` in the place of all fences of that timeline; the reservation is held. Does not sleep. */
+void resv_replace_fences(struct resv_object *obj, uint64_t context, struct resv_fence *fence,
+			 enum resv_usage usage);
+
+/** Makes the fences of `dst`, whose reservation is held, those of `src`, whose is not. Returns 0 or -ENOMEM. May sleep. */
+RESV_NODISCARD int resv_copy_fences(struct resv_object *dst, const struct resv_object *src);
+
+/** All that have not been signaled: an array from resv_port_alloc(), for the caller to free, and references for him to
+ * drop; NULL if there are none. Returns 0 or -ENOMEM. May sleep. */
+RESV_NODISCARD int resv_get_fences(const struct resv_object *obj, enum resv_usage usage, unsigned *num_fences,
+				   struct resv_fence ***fences);
+
+/** The same as one fence, with a reference; NULL if there are none. Returns 0 or -ENOMEM. May sleep. */
+RESV_NODISCARD int resv_get_singleton(const struct resv_object *obj, enum resv_usage usage,
+				      struct resv_fence **fence);
+
+/** Have all been signaled, at one moment? May run callbacks of others. Context: any. */
+bool resv_test_signaled(const struct resv_object *obj, enum resv_usage usage);
+
+/** Waits for all of them. Returns as resv_fence_wait_timeout(). May sleep. Linux: -ERESTARTSYS for -EINTR. */
+RESV_NODISCARD int64_t resv_wait_timeout(const struct resv_object *obj, enum resv_usage usage, bool intr,
+					 int64_t timeout_ns);
+
+/** Tells the drivers when somebody would like to have them signaled, by resv_port_clock(). Context: any. */
+void resv_set_deadline(const struct resv_object *obj, enum resv_usage usage, int64_t deadline_ns);
+
+/** Tells, line by line, without newlines: what resv_ww_mutex_describe() tells of the reservation, and then each fence,
+ * of all usages, signaled ones as well: what it is for, its address, the names of who made it, context and seqno;
+ * signaled or not, how long ago, and with which error. Each line is true at its time. `emit` must not sleep, nor use the
+ * library. Need not be held. Context: any in which fences may be released. Linux: dma_resv_describe(), without the
+ * fences for bookkeeping and without the holder. */
+void resv_describe(struct resv_object *obj, void (*emit)(const char *line, void *data), void *data);
+
+/** A walk over the fences. On the stack. Linux: struct dma_resv_iter. */
+struct resv_iter {
+	/* private: laid out as resv::fence_cursor */
+	uintptr_t opaque[3];
+	unsigned opaque_counts[3];
+	bool opaque_flag;
+};
+
+/** Begins and ends a walk; end drops the reference that an unlocked one has. */
+void resv_iter_begin(struct resv_iter *cursor, const struct resv_object *obj, enum resv_usage usage);
+void resv_iter_end(struct resv_iter *cursor);
+
+/** With the reservation held: every fence, signaled or not, without a reference. NULL: no more. */
+struct resv_fence *resv_iter_first(struct resv_iter *cursor);
+struct resv_fence *resv_iter_next(struct resv_iter *cursor);
+
+/** Without: those that have not been signaled, valid until the next call. Begins again when the fences have changed; then
+ * resv_iter_is_restarted(), as for the first, and what was gathered is void. Context: any. */
+struct resv_fence *resv_iter_first_unlocked(struct resv_iter *cursor);
+struct resv_fence *resv_iter_next_unlocked(struct resv_iter *cursor);
+bool resv_iter_is_restarted(const struct resv_iter *cursor);
+
+/** What the current fence was added as. */
+enum resv_usage resv_iter_usage(const struct resv_iter *cursor);
+
+/** The walk with the reservation held; needs no end. */
+#define resv_for_each_fence(cursor, obj, usage, fence)                                        \
+	for (resv_iter_begin(cursor, obj, usage), (fence) = resv_iter_first(cursor); (fence); \
+	     (fence) = resv_iter_next(cursor))
+
+/** The walk without; between resv_iter_begin() and resv_iter_end(). */
+#define resv_for_each_fence_unlocked(cursor, fence) \
+	for ((fence) = resv_iter_first_unlocked(cursor); (fence); (fence) = resv_iter_next_unlocked(cursor))
+
 /* ---- Transaction ----------------------------------------------------------------------------------------------- */
 
 /** Reserves many objects and owns the back-off. Allocation-free. On the task's stack. Linux: struct drm_exec. */
@@ -232,9 +344,21 @@ RESV_NODISCARD int resv_exec_lock_obj(struct resv_exec *exec, struct resv_object
 void resv_exec_unlock_obj(struct resv_exec *exec, struct resv_object *obj);
 
 /**
+ * Reserves one object and makes room for fences, as resv_reserve_fences(): for as many more in an object that the
+ * transaction holds, for which the result is the same as of resv_exec_lock_obj(). Returns -ENOMEM, too; an object that
+ * was not reserved before is not then.
+ */
+RESV_NODISCARD int resv_exec_prepare_obj(struct resv_exec *exec, struct resv_object *obj,
+					 unsigned num_fences);
+
+/** The same for each of the objects; returns the first error. */
+RESV_NODISCARD int resv_exec_prepare_array(struct resv_exec *exec, struct resv_object *const *objs,
+					   unsigned num_objects, unsigned num_fences);
+
+/**
  * Reserves `count` objects in one call: waits, backs off and starts over as often as it takes. Duplicates are fine
- * whatever the flags say. `fences_each` must be 0, otherwise -EINVAL: a reservation object has no fences yet.
- * Returns 0, or -EINTR with nothing reserved. -EDEADLK only if something was reserved before the call: that has been
+ * whatever the flags say. Makes room for `fences_each` fences in each, as often as it comes up; 0: for none.
+ * Returns 0, or -EINTR or -ENOMEM with nothing reserved. -EDEADLK only if something was reserved before the call: that has been
  * released too and the loop must start over. Ours alone.
  */
 RESV_NODISCARD int resv_exec_reserve(struct resv_exec *exec, struct resv_object *const *objs, size_t count,

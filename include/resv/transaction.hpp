@@ -69,20 +69,15 @@ public:
 	template <typename Range, typename Projection = detail::as_is>
 	RESV_NODISCARD int reserve(Range &&objects, const Projection &projection = {})
 	{
-		bool whole_set = !ctx_.holds_any();
-		for (;;) {
-			int err = reserve_each(objects, projection);
-			if (err == 0) {
-				if (!started_) // otherwise next_pass() does, at the end of the pass
-					drop_prelocked();
-				return 0;
-			}
-			if (err != -EDEADLK || !whole_set) {
-				if (err != -EDEADLK)
-					release_all();
-				return err;
-			}
-		}
+		return reserve_set([&] { return reserve_each(objects, projection); });
+	}
+
+	/// The same, and makes room for `n` fences in each object, n for each time that it comes up in the range: see
+	/// reservation_object::reserve_fences(). Returns -ENOMEM, too; then nothing is held.
+	template <typename Range, typename Projection = detail::as_is>
+	RESV_NODISCARD int prepare(Range &&objects, unsigned n, const Projection &projection = {})
+	{
+		return reserve_set([&] { return prepare_each(objects, n, projection); });
 	}
 
 	/// Reserves one more object. Returns 0; -EALREADY if it is reserved by this transaction already; -EDEADLK if
@@ -94,6 +89,25 @@ public:
 		int err = object.reserve(&ctx_, request_);
 		if (err == -EDEADLK) [[unlikely]]
 			back_off(object);
+		return err;
+	}
+
+	/// The same for an object that the caller keeps alive only until this returns. So if all had to be dropped, it has
+	/// waited for the object already, and the next pass has nothing to come back for. May sleep.
+	RESV_NODISCARD int reserve_passing(reservation_object &object);
+
+	/// As reserve_one(), and makes room for `n` fences: as many more in an object that was reserved already, for which it
+	/// returns -EALREADY all the same. Returns -ENOMEM, too; an object that was not reserved before is not then.
+	RESV_NODISCARD int prepare_one(reservation_object &object, unsigned n) RESV_NO_ANALYSIS
+	{
+		int rc = reserve_one(object);
+		if (rc != 0 && rc != -EALREADY)
+			return rc;
+		int err = object.reserve_fences(n);
+		if (err == 0)
+			return rc;
+		if (rc == 0)
+			unreserve(object);
 		return err;
 	}
 
@@ -141,6 +155,12 @@ public:
 	/// Has the last pass met contention, so that everything was dropped?
 	bool is_contended() const { return resuming_ && !prelocked_; }
 
+	/// Has this transaction reserved the object? Context: its task.
+	bool holds(const reservation_object &object) const
+	{
+		return object.locking_ctx() == &ctx_ && !(prelocked_ && resuming_ == &object);
+	}
+
 	/// How many objects are reserved. Counts them: O(n).
 	unsigned size() const { return ctx_.acquired() - prelocked_; }
 
@@ -170,6 +190,26 @@ public:
 private:
 	friend struct abi_check;
 
+	// Reserves what `reserve_all` does, again after each contention, unless something was held before.
+	template <typename Function>
+	int reserve_set(Function reserve_all)
+	{
+		bool whole_set = !ctx_.holds_any();
+		for (;;) {
+			int err = reserve_all();
+			if (err == 0) {
+				if (!started_) // otherwise next_pass() does, at the end of the pass
+					drop_prelocked();
+				return 0;
+			}
+			if (err != -EDEADLK || !whole_set) {
+				if (err != -EDEADLK)
+					release_all();
+				return err;
+			}
+		}
+	}
+
 	template <typename Range, typename Projection>
 	int reserve_each(Range &objects, const Projection &projection)
 	{
@@ -181,10 +221,24 @@ private:
 		return 0;
 	}
 
+	template <typename Range, typename Projection>
+	int prepare_each(Range &objects, unsigned n, const Projection &projection)
+	{
+		for (auto &&element : objects) {
+			int err = prepare_one(detail::object_of(element, projection), n);
+			if (err != 0 && err != -EALREADY)
+				return err;
+		}
+		return 0;
+	}
+
 	static reservation_object *owner_of(ww_mutex *lock)
 	{
 		return reinterpret_cast<reservation_object *>(lock); // lock_ is its first member
 	}
+
+	// In resuming_, not to be followed: everything was dropped, but there is nothing to wait for.
+	reservation_object *nothing() { return reinterpret_cast<reservation_object *>(this); }
 
 	// What was prelocked is the first of all, and does not count until it is asked for.
 	reservation_object *first() const

@@ -55,6 +55,11 @@ struct ww_mutex_debug<true> {
 
 	unsigned long magic = alive;
 	const ww_class *cls;
+#if RESV_PROVE_LOCKING
+	// Where and when it was taken: by the holder, after it took the lock; 0 while it is free, or not yet.
+	atomic<uintptr_t> where{0};
+	atomic<int64_t> since{0};
+#endif
 };
 
 template <>

@@ -139,6 +139,7 @@ private:
 	friend class wait_list;
 	friend class ww_checks;
 	friend struct ww_rules;
+	friend class ww_description;
 	friend struct abi_check;
 	friend struct ww_test_access;
 
@@ -260,6 +261,10 @@ public:
 	/// Reports, in debug builds, a caller that does not hold the lock.
 	void assert_held() RESV_ASSERT();
 
+	/// Tells, line by line: who holds the lock, with which context and stamp, who waits, and with CONFIG_PROVE_LOCKING
+	/// where it was taken and how long ago. `emit` is called under the spin bit: it must not sleep, nor take a resv lock.
+	void describe(void (*emit)(const char *line, void *data), void *data);
+
 	/// The lock that the same context took next, or nullptr. Context: the holder.
 	ww_mutex *next_held() const { return locking_ctx()->held_last_ == this ? nullptr : held_next_; }
 
@@ -268,6 +273,7 @@ private:
 	friend class wait_list;
 	friend class ww_checks;
 	friend struct ww_rules;
+	friend class ww_description;
 	friend struct abi_check;
 	friend struct ww_test_access;
 

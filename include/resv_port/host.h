@@ -51,6 +51,35 @@ typedef void (*resv_host_report_fn)(const char *line, void *data);
  */
 void resv_host_set_report_sink(resv_host_report_fn fn, void *data);
 
+/* ---- Memory -----------------------------------------------------------------------------------------------------
+ *
+ * Deferred work runs in a thread of the port's, which is made when something is first deferred, takes no POSIX signals,
+ * and lives until the program ends. A child of fork() does not have it.
+ */
+
+/**
+ * At most so many pieces of memory wait to be freed: who asks for one more waits until there is room, unless it is in a
+ * read-side section, holds a spin lock, or is deferred work. Those add to the number.
+ */
+enum { RESV_HOST_MAX_WAITING = 16384 };
+
+/** Of the calling task's allocations from now on, `skip` are tried, and then one fails. An earlier order is forgotten. */
+void resv_host_fail_alloc(unsigned long skip);
+
+/** Forgets the calling task's order. Returns whether the allocation has failed already; true if there was no order. */
+bool resv_host_end_fail_alloc(void);
+
+/** What all tasks have done since the program began. What callers pass to free() themselves is not counted. */
+struct resv_host_allocs {
+	unsigned long allocated; /**< by resv_port_alloc() */
+	unsigned long freed;
+	unsigned long failed;  /**< allocations that returned NULL */
+	unsigned long waiting; /**< pieces that resv_port_free_after_readers() has still to free */
+};
+
+/** Exact once the tasks are done, and after resv_port_drain(). */
+struct resv_host_allocs resv_host_alloc_stats(void);
+
 /* ---- Interrupts, as the annotator sees them ------------------------------------------------------------------------
  *
  * Emulated, for the calling thread: no code is interrupted, but what runs between enter and exit counts as the handler's.

@@ -281,7 +281,9 @@ int main(int argc, char **argv)
 	plan_uncontended(p);
 	plan_trylock(p);
 	plan_hint(p);
+	plan_lru(p);
 	plan_multi(p);
+	plan_fences(p);
 #endif
 
 	parked_thread second;

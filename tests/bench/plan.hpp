@@ -62,7 +62,9 @@ double others_cpu_time();
 void plan_uncontended(plan &);
 void plan_trylock(plan &);
 void plan_hint(plan &);
+void plan_lru(plan &);
 void plan_multi(plan &);
+void plan_fences(plan &);
 void plan_lockdep(plan &);
 void plan_lockdep_graph(plan &);
 

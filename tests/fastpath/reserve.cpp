@@ -12,7 +12,17 @@ extern "C" int resv_probe_reserve(resv::reservation_object *object, resv::ww_acq
 	return object->reserve(ctx);
 }
 
-extern "C" int resv_probe_lock(resv::ww_mutex *lock, resv::ww_acquire_ctx *ctx)
+// A lock, and a word that lies where an object counts its promised fences: they end with the reservation.
+struct lock_and_count {
+	resv::ww_mutex lock;
+	uintptr_t slots_table_version[6];
+	unsigned used, promised;
+};
+
+extern "C" int resv_probe_lock(lock_and_count *counted, resv::ww_acquire_ctx *ctx)
 {
-	return lock->lock(ctx);
+	int rc = counted->lock.lock(ctx);
+	if (rc == 0)
+		counted->promised = 0;
+	return rc;
 }

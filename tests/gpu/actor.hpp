@@ -48,7 +48,7 @@ struct alignas(64) actor {
 		return target;
 	}
 
-	// For others to watch; each is written by the actor alone.
+	// For others to watch; each is written by the actor alone, or its ring.
 	alignas(64) resv::atomic<resv_port_task> task{0};
 	resv::atomic<uint32_t> completed{0};       // jobs
 	resv::atomic<uint32_t> waits_for{nothing}; // a reservation, the_ring, or nothing
@@ -63,7 +63,7 @@ struct alignas(64) actor {
 	{
 		context.store(reinterpret_cast<uintptr_t>(ctx), resv::order::relaxed);
 	}
-	void note_completed() { completed.store(log.jobs(), resv::order::relaxed); }
+	void note_completed() { completed.store(log.jobs(), resv::order::relaxed); } // by who writes the log
 };
 
 } // namespace gpu

@@ -23,11 +23,17 @@ void pace(const device &gpu, int64_t &due, unsigned rate)
 
 } // namespace
 
-// Each eviction writes one buffer, as a move to other memory would. It never blocks on a reservation: it tries a few
+// Where memory is limited, see memory::evict(). Otherwise each eviction writes one buffer, as a move to other memory would. It never blocks on a reservation: it tries a few
 // buffers and takes the first that is free. When all are busy it waits, now and then, for one to be let go: holding
 // nothing, and without taking it.
 void device::run_evictor()
 {
+	if (config_.vram != 0) {
+		run_background(evictor_index(), config_.eviction_rate, [](device &gpu, actor &self) {
+			return gpu.memory_.evict(self.random.below(gpu.config_.devices), self);
+		});
+		return;
+	}
 	actor &self = actors_[evictor_index()];
 	int64_t due = resv_port_clock();
 
@@ -87,6 +93,30 @@ bool device::evict_one(actor &self, uint32_t &victim) RESV_NO_ANALYSIS
 	}
 	resv_lockdep_no_blocking_end();
 	return found;
+}
+
+void device::run_swapper()
+{
+	run_background(swapper_index(), config_.swapout_rate,
+		       [](device &gpu, actor &self) { return gpu.memory_.swap_out(self); });
+}
+
+void device::run_recycler()
+{
+	run_background(recycler_index(), config_.recycle_rate,
+		       [](device &gpu, actor &self) { return gpu.memory_.recycle(self); });
+}
+
+// What cannot be done when it is due is not made up for.
+void device::run_background(unsigned index, unsigned rate, bool (*act)(device &, actor &))
+{
+	actor &self = actors_[index];
+	int64_t due = resv_port_clock();
+	self.enter();
+	for (pace(*this, due, rate); !closed(); pace(*this, due, rate))
+		act(*this, self);
+	self.leave();
+	leave_rings();
 }
 
 void device::run_storm()

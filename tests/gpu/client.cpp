@@ -3,107 +3,70 @@
 
 namespace gpu {
 
-namespace {
-
-// Heap sort: in place, n log n at worst.
-template <typename Before>
-void sort(use *uses, unsigned n, const Before &before)
-{
-	auto sift = [&](unsigned root, unsigned end) {
-		for (unsigned child; (child = 2 * root + 1) < end; root = child) {
-			if (child + 1 < end && before(uses[child], uses[child + 1]))
-				child++;
-			if (!before(uses[root], uses[child]))
-				return;
-			use held = uses[root];
-			uses[root] = uses[child];
-			uses[child] = held;
-		}
-	};
-	for (unsigned i = n / 2; i-- > 0;)
-		sift(i, n);
-	for (unsigned end = n; end-- > 1;) {
-		use largest = uses[0];
-		uses[0] = uses[end];
-		uses[end] = largest;
-		sift(0, end);
-	}
-}
-
-} // namespace
-
 bool client::create(actor &self)
 {
 	const config &c = gpu_.config();
 	self_ = &self;
-	if (c.signal_rate != 0)
+	if (c.signal_rate != 0 || c.interrupt_every != 0)
 		request_ = resv::interruptible;
-	return uses_.create_zeroed(c.max_buffers_per_job) &&
-	       wanted_.create_zeroed(c.max_buffers_per_job + 1) && picked_.create_zeroed(c.buffers);
+	return source_.create(self) && wanted_.create_zeroed(c.max_buffers_per_job + 1) &&
+	       (c.vram == 0 || held_.create_zeroed(c.max_buffers_per_job));
 }
 
 void client::run()
 {
-	const config &c = gpu_.config();
+	const int64_t start = resv_port_clock();
 	self_->enter();
-	while (gpu_.running() && (c.jobs == 0 || self_->log.jobs() < c.jobs)) {
-		if (!self_->log.has_room(c.max_buffers_per_job)) {
+	while (gpu_.running() && source_.next(plan_)) {
+		if (!has_room()) {
 			gpu_.stop(stop_reason::log_full);
 			break;
 		}
+		if (!sleep_until(start + plan_.begin_ns))
+			break;
 		make_job();
 		if (!perform())
 			break;
-		self_->note_completed();
+		submitted_++;
+		if (gpu_.config().vram == 0)
+			self_->note_completed();
 	}
+	wait_for_last();
 	self_->leave();
+}
+
+// For the largest job there may be. Where memory is limited, the ring writes the log, sooner or later.
+bool client::has_room() const
+{
+	const config &c = gpu_.config();
+	if (c.vram == 0)
+		return self_->log.has_room(c.max_buffers_per_job);
+	return self_->log.capacity() - words_logged_ > c.max_buffers_per_job;
+}
+
+// False: the device was stopped meanwhile.
+bool client::sleep_until(int64_t when)
+{
+	constexpr int64_t longest_nap = 10000000;
+	for (int64_t now = resv_port_clock(); now < when && gpu_.running(); now = resv_port_clock())
+		nap_until(when - now < longest_nap ? when : now + longest_nap);
+	return gpu_.running();
 }
 
 void client::make_job()
 {
-	const config &c = gpu_.config();
-	random_source &random = self_->random;
-
-	skips_reservation_ = c.broken == breakage::skip_reservation && random.percent(c.break_share);
-	run_by_ring_ = !skips_reservation_ &&
-		       (c.execute == executor::ring || (c.execute == executor::mixed && random.percent(50)));
-	without_context_ = random.percent(c.no_context_share);
-	unsigned range = c.max_buffers_per_job - c.min_buffers_per_job + 1;
-	unsigned count = without_context_ ? 1 : c.min_buffers_per_job + random.below(range);
-
-	job_ = {.id = {self_->index, self_->log.jobs() + 1},
-		.count = count,
-		.uses = uses_.begin(),
-		.log = &self_->log};
-	for (unsigned i = 0; i < count; i++)
-		uses_[i] = {.buffer = pick_buffer() & 0x7fffffff, .write = !random.percent(c.read_share)};
-	order_uses();
-	for (unsigned i = 0; i < count; i++)
-		wanted_[i] = &gpu_.reservation_of(uses_[i].buffer);
-	wanted_count_ = count;
-	if (random.percent(c.duplicate_share))
-		wanted_[wanted_count_++] = wanted_[random.below(count)];
-}
-
-// One that this job has not picked yet: if need be, the next after it that is so.
-uint32_t client::pick_buffer()
-{
-	uint32_t buffer = gpu_.popularity().pick(self_->random);
-	while (picked_[buffer] == job_.id.number)
-		buffer = buffer + 1 == picked_.size() ? 0 : buffer + 1;
-	picked_[buffer] = job_.id.number;
-	return buffer;
-}
-
-void client::order_uses()
-{
-	lock_order order = gpu_.config().order;
-	if (order == lock_order::opposite)
-		order = self_->index % 2 == 0 ? lock_order::ascending : lock_order::descending;
-	if (order == lock_order::ascending)
-		sort(job_.uses, job_.count, [](use a, use b) { return a.buffer < b.buffer; });
-	else if (order == lock_order::descending)
-		sort(job_.uses, job_.count, [](use a, use b) { return a.buffer > b.buffer; });
+	job_ = {.id = {self_->index, submitted_ + 1},
+		.count = plan_.count,
+		.uses = plan_.uses,
+		.log = &self_->log,
+		.busy_ns = plan_.busy_ns};
+	if (gpu_.config().vram != 0)
+		return;
+	for (unsigned i = 0; i < plan_.count; i++)
+		wanted_[i] = &gpu_.reservation_of(plan_.uses[i].buffer);
+	wanted_count_ = plan_.count;
+	if (plan_.twice < plan_.count)
+		wanted_[wanted_count_++] = wanted_[plan_.twice];
 }
 
 // As an ioctl that its user calls again for as long as it returns -EINTR. False: the device was stopped meanwhile, or
@@ -112,8 +75,16 @@ bool client::perform()
 {
 	counters &stats = self_->stats;
 	int64_t begin = resv_port_clock();
+	unsigned no_space = 0;
 	int err;
-	while ((err = attempt(begin)) == -EINTR) {
+	while ((err = attempt(begin)) == -EINTR || err == -ENOSPC) {
+		if (!gpu_.running())
+			return false;
+		if (err == -ENOSPC) {
+			stats.no_space++;
+			back_off(no_space++);
+			continue;
+		}
 		stats.interrupted++;
 		if (self_->trace.enabled())
 			self_->trace.record({.kind = trace_kind::interrupt,
@@ -121,8 +92,6 @@ bool client::perform()
 					     .job = job_.id.number,
 					     .begin = resv_port_clock()});
 		gpu_os_signals_handled();
-		if (!gpu_.running())
-			return false;
 	}
 	if (err != 0) {
 		stats.errors++;
@@ -131,21 +100,23 @@ bool client::perform()
 		return false;
 	}
 	stats.jobs++;
-	if (run_by_ring_)
+	if (plan_.run_by_ring || gpu_.config().vram != 0)
 		stats.jobs_by_ring++;
 	else
-		gpu_.ring_of(self_->index).submit(job_.id);
+		gpu_.ring_at(plan_.ring).submit(job_.id, job_.busy_ns);
 	return true;
 }
 
 int client::attempt(int64_t begin)
 {
-	if (skips_reservation_) {
+	if (gpu_.config().vram != 0)
+		return submit_with_fences(begin);
+	if (plan_.skips_reservation) {
 		execute<unreserved_access>(gpu_.pages(), job_.id, job_.uses, job_.count, *job_.log);
 		self_->stats.jobs_unreserved++;
 		return 0;
 	}
-	return without_context_ ? reserve_one_and_run(begin) : reserve_all_and_run(begin);
+	return plan_.without_context ? reserve_one_and_run(begin) : reserve_all_and_run(begin);
 }
 
 int client::reserve_all_and_run(int64_t begin)
@@ -190,20 +161,30 @@ client::span client::run_reserved(int64_t begin)
 {
 	span held = {resv_port_clock(), 0};
 	self_->stats.wait.add(held.begin - begin);
-	if (gpu_.config().broken == breakage::hang && self_->index == 0)
-		while (gpu_.running())
-			nap_until(resv_port_clock() + 1000000);
-	if (run_by_ring_) {
+	hang();
+	if (plan_.run_by_ring) {
 		self_->note_wait(actor::the_ring);
-		gpu_.ring_of(self_->index).submit_and_wait(job_);
+		gpu_.ring_at(plan_.ring).submit_and_wait(job_);
 		self_->note_wait(actor::nothing);
 	} else {
 		execute(gpu_.pages(), job_.id, job_.uses, job_.count, *job_.log);
 	}
-	if (!self_->trace.enabled())
-		return held;
+	if (self_->trace.enabled()) {
+		held.end = resv_port_clock();
+		trace_span(begin, held);
+	}
+	return held;
+}
 
-	held.end = resv_port_clock();
+void client::hang()
+{
+	if (gpu_.config().broken == breakage::hang && self_->index == 0)
+		while (gpu_.running())
+			nap_until(resv_port_clock() + 1000000);
+}
+
+void client::trace_span(int64_t begin, span held)
+{
 	trace_event event = {.kind = trace_kind::wait,
 			     .actor = self_->index,
 			     .job = job_.id.number,
@@ -214,7 +195,6 @@ client::span client::run_reserved(int64_t begin)
 	event.begin = held.begin;
 	event.end = held.end;
 	self_->trace.record(event);
-	return held;
 }
 
 void client::trace_held(const resv::reservation_object &object, span held)

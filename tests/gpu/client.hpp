@@ -3,13 +3,14 @@
 #define GPU_CLIENT_HPP
 
 #include "device.hpp"
+#include "job_source.hpp"
 
 namespace gpu {
 
-/// A user of the device: makes up jobs, and submits one after the other.
+/// A user of the device: submits one job after the other.
 class client {
 public:
-	explicit client(device &gpu) : gpu_(gpu) {}
+	explicit client(device &gpu) : gpu_(gpu), source_(gpu) {}
 
 	/// False: no memory.
 	[[nodiscard]] bool create(actor &self);
@@ -28,14 +29,24 @@ private:
 		int64_t begin, end;
 	};
 
+	bool sleep_until(int64_t when);
 	void make_job();
-	uint32_t pick_buffer();
-	void order_uses();
 	bool perform();
 	int attempt(int64_t begin);
 	int reserve_all_and_run(int64_t begin);
 	int reserve_one_and_run(int64_t begin);
 	span run_reserved(int64_t begin);
+	bool has_room() const;
+	void hang();
+	void trace_span(int64_t begin, span held);
+
+	// Where memory is limited; see memory.hpp.
+	int submit_with_fences(int64_t begin);
+	int make_all_resident(resv::transaction &t);
+	int submit_resident(resv::transaction &t, span &held);
+	void back_off(unsigned times);
+	void wait_for_last();
+
 	void trace_held(const resv::reservation_object &object, span held);
 
 	device &gpu_;
@@ -43,14 +54,17 @@ private:
 	resv::wait_request request_; // how its waits end
 
 	// The job at hand.
+	job_source source_;
+	job_plan plan_;
+	uint32_t submitted_ = 0; // jobs
 	job job_;
-	array<use> uses_;                          // distinct, in the order of reserving
-	array<resv::reservation_object *> wanted_; // theirs, with duplicates
+	array<resv::reservation_object *> wanted_; // the buffers' own, with duplicates
 	unsigned wanted_count_ = 0;
-	bool without_context_ = false;
-	bool skips_reservation_ = false;
-	bool run_by_ring_ = false;
-	array<uint32_t> picked_; // for each buffer, the last job that picked it
+
+	// Where memory is limited.
+	array<buffer *> held_;    // the buffers of the job at hand: a reference to each
+	resv::fence_ref last_;    // the last job's
+	size_t words_logged_ = 0; // or to be, by the ring
 };
 
 } // namespace gpu

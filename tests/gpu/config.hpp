@@ -6,6 +6,8 @@
 
 namespace gpu {
 
+struct recorded_client;
+
 /// The order in which a job reserves its buffers.
 enum class lock_order : unsigned {
 	random,
@@ -27,6 +29,8 @@ enum class breakage : unsigned {
 	skip_reservation,  ///< some jobs touch their buffers without reserving them
 	hang,              ///< client 0 keeps its reservations until the run is stopped
 	blocking_eviction, ///< the evictor waits for a buffer; only the annotator notices
+	skip_fences,       ///< some jobs do not wait for the fences of their buffers
+	lose_copy,         ///< some moves do not take the contents along
 };
 
 /// One run of the device. What each key of a workload file means is said in workloads/desktop.conf.
@@ -44,19 +48,31 @@ struct config {
 	unsigned shared_reservations = 1; // buffers for each reservation
 	unsigned signal_rate = 0;         // rates are per second
 	unsigned eviction_rate = 0;
-	unsigned jobs = 0;         // of each client; 0: no limit
-	unsigned log_mb = 256;     // of all actors; the run ends when one has used up its part
-	unsigned trace_events = 0; // of each actor; 0: do not trace
+	unsigned vram = 0; // pages of each device; 0: all buffers are resident
+	unsigned devices = 1;
+	unsigned system = 0; // pages; 0: enough for all
+	unsigned swapout_rate = 0;
+	unsigned recycle_rate = 0;
+	unsigned interrupt_every = 0; // so many waits of a client; 0: none
+	unsigned jobs = 0;            // of each client; 0: no limit
+	unsigned log_mb = 256;        // of all actors; the run ends when one has used up its part
+	unsigned trace_events = 0;    // of each actor; 0: do not trace
 	unsigned break_share = 10;
 	uint64_t seed = 1;
 	resv::ww_algorithm algorithm = resv::ww_algorithm::wait_die;
 	lock_order order = lock_order::random;
 	executor execute = executor::client;
 	breakage broken = breakage::none;
+
+	// One for each client, whose jobs are then played instead of made up; the front's. See recording.hpp.
+	const recorded_client *recorded = nullptr;
+	bool recorded_pace = false; // submitted when they were then; else as soon as possible
 };
 
 inline constexpr unsigned max_clients = 256;
 inline constexpr unsigned max_rings = 16;
+inline constexpr unsigned max_devices = 2;
+inline constexpr unsigned max_recycled = 65536; // buffers of a run
 inline constexpr unsigned max_buffers = 1000000;
 inline constexpr unsigned max_buffers_per_job = 4096;
 inline constexpr unsigned max_words = 509;

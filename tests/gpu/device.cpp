@@ -34,27 +34,35 @@ resv::ww_class &device::cls() const
 int device::create(const gpu::config &c)
 {
 	config_ = c;
+	const bool limited = c.vram != 0;
 	unsigned groups = (c.buffers + c.shared_reservations - 1) / c.shared_reservations;
-	unsigned actors = c.clients + (c.eviction_rate != 0);
-	if (!reservations_.create(groups, cls()) || !pages_.create(c.buffers, c.words) ||
-	    !popularity_.create(c.buffers, c.skew) || !actors_.create(actors) || !rings_.create(c.rings) ||
-	    !clients_.create(c.clients, *this))
+	unsigned actors = limited ? recycler_index() + 1 : c.clients + (c.eviction_rate != 0);
+	if ((!limited && (!reservations_.create(groups, cls()) || !pages_.create(c.buffers, c.words))) ||
+	    !popularity_.create(c.buffers, c.skew) || !actors_.create(actors) ||
+	    !rings_.create(c.rings + (limited ? c.devices : 0)) || !clients_.create(c.clients, *this))
 		return -ENOMEM;
 
 	// A client's jobs are many, and larger than an eviction.
 	size_t log_words = (size_t{c.log_mb} << 20) / sizeof(uint64_t);
-	size_t evictor_words = c.eviction_rate != 0 ? log_words / 16 : 0;
+	size_t evictor_words = c.eviction_rate != 0 && !limited ? log_words / 16 : 0;
 	for (unsigned i = 0; i < actors; i++) {
 		actor &a = actors_[i];
 		a.index = i;
 		a.random = random_source(mix(c.seed) + i);
-		size_t words = i == evictor_index() ? evictor_words : (log_words - evictor_words) / c.clients;
+		size_t words = i < c.clients          ? (log_words - evictor_words) / c.clients
+			       : i == evictor_index() ? evictor_words
+						      : 0;
 		if (!a.log.create(words) || !a.trace.create(c.trace_events))
 			return -ENOMEM;
 	}
 	for (ring &r : rings_)
 		if (!r.create(actors, pages_))
 			return -ENOMEM;
+	if (limited)
+		if (int err = memory_.create(c, cls(), pages_, &rings_[c.rings]))
+			return err;
+	unsigned background = (c.eviction_rate != 0) + (c.swapout_rate != 0) + (c.recycle_rate != 0);
+	submitters_.store(1 + (limited ? background : 0), order_);
 	for (unsigned i = 0; i < c.clients; i++)
 		if (!clients_[i].create(actors_[i]))
 			return -ENOMEM;
@@ -71,12 +79,17 @@ int device::create(const gpu::config &c)
 int device::show_lock_order()
 {
 	pretended_lock fault(resv_lockdep_mmap_lock);
-	resv::transaction t(cls());
-	if (int err = t.reserve_one(reservations_[0]))
-		return err;
-	pretended_lock reclaim(resv_lockdep_fs_reclaim);
-	resv_fence_might_wait();
-	return 0;
+	buffer *any = config_.vram != 0 ? &memory_.get(0) : nullptr;
+	int err;
+	{
+		resv::transaction t(cls());
+		err = t.reserve_one(any ? any->object : reservations_[0]);
+		pretended_lock reclaim(resv_lockdep_fs_reclaim);
+		resv_fence_might_wait();
+	}
+	if (any)
+		memory::put(*any);
+	return err;
 }
 
 void device::run_client(unsigned i)
@@ -91,18 +104,30 @@ void device::run_client(unsigned i)
 void device::close()
 {
 	closed_.store(1, order_);
+	leave_rings();
+}
+
+// The last one closes them.
+void device::leave_rings()
+{
+	if (submitters_.fetch_add(-1u, resv::order::acq_rel) != 1)
+		return;
 	for (ring &r : rings_)
 		r.close();
 }
 
-verdict device::check() const
+verdict device::check()
 {
 	array<const job_log *> logs;
 	if (!logs.create_zeroed(actors_.size()))
 		return {.what = violation::no_memory};
 	for (size_t i = 0; i < actors_.size(); i++)
 		logs[i] = &actors_[i].log;
-	return check_serial(logs.begin(), actors(), pages_);
+	if (config_.vram == 0)
+		return check_serial(logs.begin(), actors(), pages_);
+	if (unsigned left = memory_.settle())
+		return {.what = violation::not_freed, .version = left};
+	return check_serial(logs.begin(), actors(), memory_.left(), memory_.ids());
 }
 
 uint64_t device::retired() const
@@ -121,9 +146,18 @@ bool device::retired_in_order() const
 	return true;
 }
 
-unsigned device::holder(uint32_t reservation) const
+unsigned device::holder(uint32_t reservation)
 {
-	const resv::reservation_object &object = reservations_[reservation];
+	if (config_.vram == 0)
+		return holder_of(reservations_[reservation]);
+	buffer &b = memory_.get(reservation);
+	unsigned found = holder_of(b.object);
+	memory::put(b);
+	return found;
+}
+
+unsigned device::holder_of(const resv::reservation_object &object) const
+{
 	resv::ww_acquire_ctx *ctx = object.locking_ctx();
 	if (ctx)
 		for (unsigned i = 0; i < actors(); i++)
@@ -143,9 +177,8 @@ actor *device::actor_of(resv_port_task task)
 void device::trace(resv::ww_event event, const resv::ww_mutex &lock, const resv::ww_acquire_ctx &self,
 		   const resv::ww_acquire_ctx *other)
 {
-	// A reservation object is its lock and nothing else.
+	// A reservation object begins with its lock; see transaction::owner_of().
 	const auto *object = reinterpret_cast<const resv::reservation_object *>(&lock);
-	static_assert(sizeof(*object) == sizeof(lock));
 	traced_->count(event, traced_->index_of(*object), self.task(), other ? other->task() : 0);
 }
 
@@ -162,6 +195,8 @@ void device::count(resv::ww_event event, uint32_t reservation, resv_port_task se
 	case resv::ww_event::wait:
 		caller->stats.waits++;
 		caller->note_wait(reservation);
+		if (config_.interrupt_every != 0 && caller->stats.waits % config_.interrupt_every == 0)
+			gpu_os_interrupt(resv_port_current()); // before it goes to sleep
 		return;
 	case resv::ww_event::acquired:
 	case resv::ww_event::leave:

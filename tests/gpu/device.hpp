@@ -5,7 +5,8 @@
 //
 //     device gpu;
 //     if (int err = gpu.create(config)) ...
-//     in tasks of their own: gpu.run_client(i), gpu.run_ring(i), gpu.run_evictor(), gpu.run_storm();
+//     in tasks of their own: gpu.run_client(i), gpu.run_ring(i) for all gpu.rings(), and gpu.run_evictor(),
+//         gpu.run_swapper(), gpu.run_recycler(), gpu.run_storm() of which the config gives a rate
 //     wait for the clients to end, having called gpu.stop() when they should
 //     gpu.close(); wait for the other tasks to end
 //     gpu.check()
@@ -16,6 +17,7 @@
 
 #include "actor.hpp"
 #include "config.hpp"
+#include "memory.hpp"
 #include "ring.hpp"
 #include "serial.hpp"
 
@@ -43,6 +45,8 @@ public:
 	void run_client(unsigned i);
 	void run_ring(unsigned i) { rings_[i].serve(); }
 	void run_evictor();
+	void run_swapper();
+	void run_recycler();
 	void run_storm();
 
 	/// Tells the clients to end after the job they are at. The first reason counts. Context: any.
@@ -55,16 +59,19 @@ public:
 	bool closed() const { return closed_.load(order_) != 0; }
 
 	/// Context: all tasks have ended.
-	verdict check() const;
+	verdict check();
 	uint64_t retired() const;
 	bool retired_in_order() const;
 
 	const gpu::config &config() const { return config_; }
 	resv::ww_class &cls() const;
 
-	/// All who touch buffers: the clients, then the evictor.
+	/// All who touch buffers: the clients, then the evictor; where memory is limited, then the swapper and the
+	/// recycler.
 	unsigned actors() const { return static_cast<unsigned>(actors_.size()); }
 	unsigned evictor_index() const { return config_.clients; }
+	unsigned swapper_index() const { return config_.clients + 1; }
+	unsigned recycler_index() const { return config_.clients + 2; }
 	actor &actor_at(unsigned i) { return actors_[i]; }
 	const actor &actor_at(unsigned i) const { return actors_[i]; }
 
@@ -73,21 +80,35 @@ public:
 
 	page_store &pages() { return pages_; }
 	const zipf &popularity() const { return popularity_; }
-	ring &ring_of(unsigned client) { return rings_[client % config_.rings]; }
+	ring &ring_at(unsigned i) { return rings_[i]; }
+
+	/// Those for jobs, and where memory is limited one for the copies of each device.
+	unsigned rings() const { return static_cast<unsigned>(rings_.size()); }
+
+	/// Where memory is limited: the ring and the device that a client always uses.
+	unsigned ring_of(unsigned client) const { return client % config_.rings; }
+	unsigned device_of(unsigned client) const { return ring_of(client) % config_.devices; }
+	gpu::memory &memory() { return memory_; }
 
 	/// The reservation that a buffer is under, and the first of the buffers that are under it.
 	resv::reservation_object &reservation_of(uint32_t buffer)
 	{
 		return reservations_[buffer / config_.shared_reservations];
 	}
+	/// Where memory is limited, each buffer has one, with the buffer's handle for an index.
 	uint32_t index_of(const resv::reservation_object &object) const
 	{
+		if (config_.vram != 0)
+			return buffer::of(object).handle;
 		return static_cast<uint32_t>(&object - reservations_.begin());
 	}
-	unsigned reservations() const { return static_cast<unsigned>(reservations_.size()); }
+	unsigned reservations() const
+	{
+		return config_.vram != 0 ? config_.buffers : static_cast<unsigned>(reservations_.size());
+	}
 
 	/// Who holds a reservation: an actor, trace_event::nobody, or holds_without_context. Racy.
-	unsigned holder(uint32_t reservation) const;
+	unsigned holder(uint32_t reservation);
 	static constexpr unsigned holds_without_context = ~1u;
 
 private:
@@ -100,6 +121,9 @@ private:
 	actor *actor_of(resv_port_task task);
 	int show_lock_order();
 	bool evict_one(actor &self, uint32_t &victim);
+	void run_background(unsigned index, unsigned rate, bool (*act)(device &, actor &));
+	void leave_rings();
+	unsigned holder_of(const resv::reservation_object &object) const;
 
 	gpu::config config_;
 	array<resv::reservation_object> reservations_;
@@ -107,10 +131,13 @@ private:
 	zipf popularity_;
 	array<actor> actors_;
 	array<ring> rings_;
+	gpu::memory memory_; // if limited
 	array<client> clients_;
 	resv::atomic<unsigned> clients_arrived_{0};
 	resv::atomic<unsigned> stopped_{0};
 	resv::atomic<unsigned> closed_{0};
+	resv::atomic<unsigned> submitters_{
+		1}; // who may hand something in: the background tasks, and who closes
 	uint64_t signals_sent_ = 0;
 
 	static constinit device *traced_;

@@ -61,6 +61,9 @@ public:
 
 	uint32_t jobs() const { return jobs_; }
 
+	/// Words that there is room for in all.
+	size_t capacity() const { return words_.size(); }
+
 	/// The words in use. A job's position is that of its first word; the next job's is one past its accesses.
 	size_t used() const { return used_; }
 	unsigned count_at(size_t position) const { return static_cast<unsigned>(words_[position]); }

@@ -58,7 +58,7 @@ struct unreserved_access {
 	}
 };
 
-/// The pages of all buffers.
+/// Pages: one for each buffer, or, where memory is limited, one for each place that a buffer may be at (see memory.hpp).
 class page_store {
 public:
 	struct snapshot {
@@ -83,9 +83,9 @@ public:
 	unsigned size() const { return pages_; }
 
 	template <typename Access = reserved_access>
-	snapshot read(uint32_t buffer) const
+	snapshot read(uint32_t at) const
 	{
-		const uint64_t *page = &data_[size_t{buffer} * stride_];
+		const uint64_t *page = &data_[size_t{at} * stride_];
 		uint64_t version = Access::load(page[0]);
 		uint64_t digest = Access::load(page[1]);
 		uint64_t writer = Access::load(page[2]);
@@ -97,9 +97,9 @@ public:
 	}
 
 	template <typename Access = reserved_access>
-	void write(uint32_t buffer, uint32_t version, uint64_t digest, job_id writer)
+	void write(uint32_t at, uint32_t version, uint64_t digest, job_id writer)
 	{
-		uint64_t *page = &data_[size_t{buffer} * stride_];
+		uint64_t *page = &data_[size_t{at} * stride_];
 		uint64_t base = base_of(version, digest, writer.packed());
 		Access::store(page[0], version);
 		Access::store(page[1], digest);
@@ -108,6 +108,24 @@ public:
 			Access::store(page[header + i], base * (2 * i + 1));
 		Access::store(page[2], writer.packed());
 	}
+
+	/// What a new buffer holds.
+	void clear(uint32_t at, uint32_t buffer) { write(at, 0, job_function::initial(buffer), {}); }
+
+	void copy(uint32_t from, uint32_t to)
+	{
+		for (size_t i = 0; i < header + words_; i++)
+			data_[to * stride_ + i] = data_[from * stride_ + i];
+	}
+
+	/// Leaves what nobody may take for a buffer's contents, neither old nor new.
+	void poison(uint32_t at)
+	{
+		for (size_t i = 0; i < header + words_; i++)
+			data_[at * stride_ + i] = 0x6b6b6b6b6b6b6b6b;
+	}
+
+	size_t page_bytes() const { return (header + words_) * sizeof(uint64_t); }
 
 private:
 	static constexpr unsigned header = 3; // version, digest, writer
@@ -123,14 +141,17 @@ private:
 	unsigned pages_ = 0;
 };
 
-/// Runs one job and logs what it saw. Context: the buffers are reserved, and `log` has room.
+/// Runs one job and logs what it saw. `places`: the page of each buffer, if it is not that of its number. Context: the
+/// buffers are reserved, or all fences of theirs have been signaled that the job had to wait for; `log` has room.
 template <typename Access = reserved_access>
-void execute(page_store &pages, job_id job, const use *uses, unsigned count, job_log &log)
+void execute(page_store &pages, job_id job, const use *uses, unsigned count, job_log &log,
+	     const uint32_t *places = nullptr)
 {
+	auto page_of = [&](unsigned i) { return places ? places[i] : uint32_t{uses[i].buffer}; };
 	uint64_t state = job_function::begin(job);
 	uint64_t *entries = log.begin(count);
 	for (unsigned i = 0; i < count; i++) {
-		page_store::snapshot seen = pages.read<Access>(uses[i].buffer);
+		page_store::snapshot seen = pages.read<Access>(page_of(i));
 		entries[i] = access(uses[i].buffer, seen.version, uses[i].write, !seen.intact).word();
 		state = job_function::read(state, seen.digest);
 	}
@@ -139,8 +160,8 @@ void execute(page_store &pages, job_id job, const use *uses, unsigned count, job
 		if (!uses[i].write)
 			continue;
 		uint32_t version = access(entries[i]).version() + 1;
-		pages.write<Access>(uses[i].buffer, version,
-				    job_function::write(state, uses[i].buffer, version), job);
+		pages.write<Access>(page_of(i), version, job_function::write(state, uses[i].buffer, version),
+				    job);
 	}
 	log.commit();
 }

@@ -107,6 +107,79 @@ TEST_F(gpu_ring, runs_jobs_while_the_client_waits)
 	EXPECT_TRUE(pages.read(0).intact);
 }
 
+TEST_F(gpu_ring, is_busy_for_as_long_as_a_job_takes)
+{
+	constexpr int64_t busy_ns = 5000000;
+	std::thread scheduler([&] { ring.serve(); });
+	gpu::job_log log;
+	ASSERT_TRUE(log.create(100));
+	gpu::use mine = {.buffer = 0, .write = 1};
+	const int64_t begin = resv_port_clock();
+	ring.submit({0, 1}, busy_ns);
+	ring.submit_and_wait({.id = {0, 2},
+			      .count = 1,
+			      .uses = &mine,
+			      .log = &log,
+			      .busy_ns = busy_ns}); // after the first
+	EXPECT_GE(resv_port_clock() - begin, 2 * busy_ns);
+	ring.submit({0, 3}, int64_t{3600} * 1000000000);
+	ring.close(); // nobody waits for it
+	scheduler.join();
+	EXPECT_EQ(ring.retired(), 3u);
+	EXPECT_TRUE(ring.in_order());
+}
+
+// Two rings, each of which has to wait for the other in turn.
+TEST_F(gpu_ring, work_waits_for_its_dependencies)
+{
+	constexpr unsigned rounds = 200;
+	gpu::ring other;
+	ASSERT_TRUE(other.create(2, pages));
+	gpu::ring *rings[] = {&ring, &other};
+	pages.clear(0, 7);
+	std::thread schedulers[2];
+	for (unsigned i = 0; i < 2; i++)
+		schedulers[i] = std::thread([&, i] { rings[i]->serve(); });
+	resv_fence *last = nullptr;
+	for (unsigned i = 0; i < rounds; i++) { // to and fro
+		gpu::submission *copy = gpu::submission::create(gpu::work::copy, 0, 1);
+		ASSERT_NE(copy, nullptr);
+		copy->from = i % 2;
+		copy->to = 1 - i % 2;
+		copy->wait_for(last);
+		rings[i % 2]->submit(*copy);
+		last = copy->c();
+		EXPECT_EQ(last->seqno, i / 2 + 1);
+	}
+	EXPECT_EQ(resv_fence_wait(last, false), 0);
+	resv_fence_put(last);
+	ring.close();
+	other.close();
+	for (std::thread &t : schedulers)
+		t.join();
+	gpu::page_store::snapshot s = pages.read(0);
+	EXPECT_TRUE(s.intact);
+	EXPECT_EQ(s.digest, gpu::job_function::initial(7));
+	EXPECT_FALSE(pages.read(1).intact); // poison
+}
+
+TEST_F(gpu_ring, work_that_was_not_handed_in_drops_its_dependencies)
+{
+	gpu::submission *s = gpu::submission::create(gpu::work::copy, 0, 2),
+			*on = gpu::submission::create(gpu::work::fill, 0, 0);
+	ASSERT_TRUE(s && on);
+	on->to = 0;
+	ring.submit(*on);
+	s->wait_for(resv_fence_get(on->c()));
+	s->wait_for(resv_fence_get_stub()); // no reason to wait
+	EXPECT_EQ(s->dependencies, 1u);
+	gpu::submission::destroy(s);
+	ring.close();
+	ring.serve();
+	EXPECT_TRUE(resv_fence_test_signaled(on->c()));
+	resv_fence_put(on->c());
+}
+
 TEST(gpu_wait_queue, sleepers_are_woken_first_come_first_and_time_out)
 {
 	static constinit gpu::lock_class locks{"gpu_test", RESV_LD_WAIT_CONFIG};

@@ -29,8 +29,9 @@ struct cursor {
 
 class checker {
 public:
-	checker(const job_log *const *logs, unsigned actors, const page_store &pages)
-		: logs_(logs), actors_(actors), pages_(pages)
+	checker(const job_log *const *logs, unsigned actors, const page_store::snapshot *left,
+		unsigned buffers)
+		: logs_(logs), actors_(actors), left_(left), buffer_count_(buffers)
 	{}
 
 	verdict check()
@@ -93,7 +94,8 @@ private:
 
 	const job_log *const *logs_;
 	unsigned actors_;
-	const page_store &pages_;
+	const page_store::snapshot *left_; // of each buffer
+	unsigned buffer_count_;
 	array<cursor> cursors_;
 	array<buffer_state> buffers_;
 	array<version_record> versions_;
@@ -103,7 +105,7 @@ private:
 // Gives each version its writer. Two writers of one version are a lost update.
 bool checker::index_writes()
 {
-	if (!cursors_.create(actors_) || !buffers_.create(pages_.size()))
+	if (!cursors_.create(actors_) || !buffers_.create(buffer_count_))
 		return fail(violation::no_memory);
 	size_t start = 0;
 	for (unsigned actor = 0; actor < actors_; actor++) {
@@ -295,7 +297,7 @@ bool checker::compare_contents()
 {
 	for (uint32_t i = 0; i < buffers_.size(); i++) {
 		const buffer_state &b = buffers_[i];
-		page_store::snapshot left = pages_.read(i);
+		const page_store::snapshot &left = left_[i];
 		if (left.intact && left.version == b.version && left.digest == b.digest)
 			continue;
 		uint32_t writer = versions_[b.first + b.version].writer;
@@ -309,7 +311,18 @@ bool checker::compare_contents()
 
 verdict check_serial(const job_log *const *logs, unsigned actors, const page_store &pages)
 {
-	return checker(logs, actors, pages).check();
+	array<page_store::snapshot> left;
+	if (!left.create_zeroed(pages.size()))
+		return {.what = violation::no_memory};
+	for (uint32_t i = 0; i < pages.size(); i++)
+		left[i] = pages.read(i);
+	return check_serial(logs, actors, left.begin(), pages.size());
+}
+
+verdict check_serial(const job_log *const *logs, unsigned actors, const page_store::snapshot *left,
+		     unsigned buffers)
+{
+	return checker(logs, actors, left, buffers).check();
 }
 
 } // namespace gpu

@@ -20,6 +20,7 @@ enum class violation : unsigned {
 	unwritten_version, ///< jobs[0] saw or wrote `version` of `buffer`, but the writes on record do not reach it
 	cycle,             ///< each of jobs[] must come before the one after it, the last before the first
 	wrong_contents, ///< `buffer` ends with other contents than a serial run leaves; jobs[0] wrote it last
+	not_freed,      ///< so many (`version`) buffers were destroyed, but still exist
 	no_memory,      ///< the check could not be made
 };
 
@@ -38,6 +39,10 @@ struct verdict {
 
 /// Judges a finished run: the logs of all actors, and the contents they left. May sleep (it allocates). Context: task.
 verdict check_serial(const job_log *const *logs, unsigned actors, const page_store &pages);
+
+/// The same, where `left` is what each of the `buffers` held at its end.
+verdict check_serial(const job_log *const *logs, unsigned actors, const page_store::snapshot *left,
+		     unsigned buffers);
 
 } // namespace gpu
 

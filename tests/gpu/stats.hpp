@@ -75,7 +75,12 @@ struct counters {
 	uint64_t longest_chain = 0;   // retries of one context
 	uint64_t interrupted = 0;     // -EINTR got, and the job begun again
 	uint64_t evictions = 0;
-	uint64_t evictions_busy = 0;      // rounds that found nothing free
+	uint64_t evictions_busy = 0;   // rounds that found nothing free
+	uint64_t evictions_passed = 0; // rounds that passed over a busy one
+	uint64_t no_space = 0;         // -ENOSPC got, and everything let go
+	uint64_t bytes_moved = 0;
+	uint64_t swapouts = 0;
+	uint64_t recycled = 0;            // buffers
 	uint64_t waits_for_unreserve = 0; // by the evictor
 	uint64_t errors = 0;              // results that no reserve may return here
 	int last_error = 0;
@@ -95,6 +100,11 @@ struct counters {
 		interrupted += other.interrupted;
 		evictions += other.evictions;
 		evictions_busy += other.evictions_busy;
+		evictions_passed += other.evictions_passed;
+		no_space += other.no_space;
+		bytes_moved += other.bytes_moved;
+		swapouts += other.swapouts;
+		recycled += other.recycled;
 		waits_for_unreserve += other.waits_for_unreserve;
 		errors += other.errors;
 		last_error = other.errors ? other.last_error : last_error;

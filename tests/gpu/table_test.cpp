@@ -74,6 +74,30 @@ TEST(gpu_table, a_column_for_each_run_and_rows_that_only_some_have)
 	EXPECT_EQ(text.find("evictions"), text.npos) << text;
 }
 
+TEST(gpu_table, rows_of_limited_memory)
+{
+	gpu::run_result r = example("x");
+	r.spec.config.vram = 1234;
+	r.spec.config.devices = 2;
+	r.spec.config.eviction_rate = 1;
+	r.total.evictions = 11;
+	r.total.evictions_passed = 12;
+	r.total.evictions_busy = 13;
+	r.total.no_space = 14;
+	r.total.bytes_moved = 15000;
+	r.total.swapouts = 16;
+	r.total.recycled = 17;
+	std::string text = gpu::format_table("name", {r});
+	for (const char *line : {"\nVRAM pages, devices                                  1,234, 2\n"
+				 "evictions                                                  11\n"
+				 "skipped as busy, all busy                              12, 13\n"
+				 "-ENOSPC                                                    14\n"
+				 "bytes moved                                            15,000\n"
+				 "swapouts, recycled buffers                             16, 17\n"})
+		EXPECT_NE(text.find(line), text.npos) << text;
+	EXPECT_EQ(text.find("evictions, all busy, waits"), text.npos) << text;
+}
+
 TEST(gpu_table, says_what_is_wrong)
 {
 	gpu::run_result r = example("x");
@@ -107,6 +131,8 @@ TEST(gpu_table, says_what_is_wrong)
 	EXPECT_EQ(described(gpu::violation::cycle), "x: VIOLATED: cycle: client 0 job 6 comes before, over "
 						    "buffer 0, eviction 7 comes before, over buffer 9, "
 						    "client 0 job 6 or an earlier job of its client\n");
+	EXPECT_EQ(described(gpu::violation::not_freed),
+		  "x: VIOLATED: 5 buffers were destroyed, but not freed\n");
 	EXPECT_EQ(described(gpu::violation::no_memory), "x: VIOLATED: no memory for the check\n");
 }
 

@@ -33,7 +33,8 @@ TEST(gpu_workload, all_keys)
 		"skew = 1.25\nread_share = 10\nduplicate_share = 20\nno_context_share = 30\n"
 		"shared_reservations = 4\nsignal_rate = 50\neviction_rate = 60\njobs = 70\nlog_mb = 80\n"
 		"trace_events = 90\nbreak_share = 99\nseed = 12\nalgorithm = wound-wait\n"
-		"order = opposite\nexecute = mixed\nbreak = hang\nseconds = 1.5\nstall_seconds = 7");
+		"order = opposite\nexecute = mixed\ninterrupt_every = 20\nbreak = hang\nseconds = "
+		"1.5\nstall_seconds = 7");
 	ASSERT_TRUE(p.good) << p.error;
 	EXPECT_EQ(p.workload.name, "some");
 	ASSERT_EQ(p.workload.runs.size(), 1u);
@@ -54,6 +55,7 @@ TEST(gpu_workload, all_keys)
 	EXPECT_EQ(c.shared_reservations, 4u);
 	EXPECT_EQ(c.signal_rate, 50u);
 	EXPECT_EQ(c.eviction_rate, 60u);
+	EXPECT_EQ(c.interrupt_every, 20u);
 	EXPECT_EQ(c.jobs, 70u);
 	EXPECT_EQ(c.log_mb, 80u);
 	EXPECT_EQ(c.trace_events, 90u);
@@ -63,6 +65,20 @@ TEST(gpu_workload, all_keys)
 	EXPECT_EQ(c.order, gpu::lock_order::opposite);
 	EXPECT_EQ(c.execute, gpu::executor::mixed);
 	EXPECT_EQ(c.broken, gpu::breakage::hang);
+}
+
+TEST(gpu_workload, keys_of_limited_memory)
+{
+	parsed p = parse("vram = 5\ndevices = 2\nrings = 2\nexecute = ring\nsystem = 6\nswapout_rate = 7\n"
+			 "recycle_rate = 8\nbreak = lose-copy\n");
+	ASSERT_TRUE(p.good) << p.error;
+	EXPECT_EQ(p.only().vram, 5u);
+	EXPECT_EQ(p.only().devices, 2u);
+	EXPECT_EQ(p.only().system, 6u);
+	EXPECT_EQ(p.only().swapout_rate, 7u);
+	EXPECT_EQ(p.only().recycle_rate, 8u);
+	EXPECT_EQ(p.only().broken, gpu::breakage::lose_copy);
+	EXPECT_EQ(config{}.vram, 0u);
 }
 
 TEST(gpu_workload, empty_file_is_one_run_of_defaults)
@@ -158,6 +174,27 @@ INSTANTIATE_TEST_SUITE_P(
 		    "buffers"},
 		bad{"too_few_buffers_in_a_run", "buffers_per_job = 9\n[a]\nbuffers = 9\n[b]\nbuffers = 8",
 		    "x/some.conf:5: got 9 buffers per job in run 'b', expected no more than its 8 buffers"},
+		bad{"job_larger_than_vram", "execute = ring\nvram = 8\nbuffers_per_job = 9",
+		    "x/some.conf:3: got 9 buffers per job in run 'some', expected no more than its 8 pages "
+		    "of "
+		    "'vram'"},
+		bad{"vram_with_jobs_of_clients", "vram = 8",
+		    "x/some.conf:1: got 'vram' without 'execute = ring' in run 'some', expected that the "
+		    "rings "
+		    "run all jobs"},
+		bad{"vram_with_what_it_cannot_do", "vram = 8\nexecute = ring\nno_context_share = 5",
+		    "x/some.conf:3: got 'vram' with 'shared_reservations', 'no_context_share' or 'break = "
+		    "skip-reservation' in run 'some', expected none of them"},
+		bad{"more_devices_than_rings", "vram = 8\nexecute = ring\ndevices = 2",
+		    "x/some.conf:3: got 2 devices in run 'some', expected no more than its 1 rings"},
+		bad{"devices_without_vram", "devices = 2",
+		    "x/some.conf:1: got 'devices', 'system', 'swapout_rate' or 'recycle_rate' without 'vram' "
+		    "in "
+		    "run 'some', expected a number of pages for 'vram'"},
+		bad{"lost_copies_without_vram", "break = lose-copy",
+		    "x/some.conf:1: got a 'break' of fences or copies without 'vram' in run 'some', expected "
+		    "a "
+		    "number of pages for 'vram'"},
 		bad{"endless", "seconds = 0",
 		    "x/some.conf: got neither 'seconds' nor 'jobs' above 0 in run 'some', expected one of "
 		    "them"}),
@@ -187,7 +224,7 @@ TEST(gpu_workload, bad_settings)
 
 TEST(gpu_workload, those_of_the_tree_are_good)
 {
-	for (const char *name : {"desktop", "compute", "thrash", "kernel-08295b3"}) {
+	for (const char *name : {"desktop", "compute", "thrash", "kernel-08295b3", "tiny-vram"}) {
 		gpu::workload workload;
 		std::string error;
 		EXPECT_TRUE(gpu::load_workload(name, gpu::workload_directories(), {}, workload, error))
@@ -202,7 +239,7 @@ TEST(gpu_workload, missing_file_lists_those_there_are)
 	std::string error;
 	EXPECT_FALSE(gpu::load_workload("nosuch", gpu::workload_directories(), {}, workload, error));
 	EXPECT_EQ(error, "--workload: got 'nosuch', expected a workload file, or one of: compute, desktop, "
-			 "kernel-08295b3, thrash");
+			 "kernel-08295b3, thrash, tiny-vram");
 	EXPECT_FALSE(gpu::load_workload("/", gpu::workload_directories(), {}, workload, error));
 }
 
@@ -211,13 +248,17 @@ TEST(gpu_options, all)
 	gpu::options o;
 	std::string error;
 	ASSERT_TRUE(gpu::parse_options({"--workload=a", "--set", "b=c", "--set=d=e", "--trace", "f",
-					"--lockgraph=g.svg", "--demo=h"},
+					"--lockgraph=g.svg", "--demo=h", "--capture=i", "--pace=fast",
+					"--busy=50"},
 				       o, error));
 	EXPECT_EQ(o.workload, "a");
 	EXPECT_EQ(o.settings, (std::vector<std::string>{"b=c", "d=e"}));
 	EXPECT_EQ(o.trace, "f");
 	EXPECT_EQ(o.lock_graph, "g.svg");
 	EXPECT_EQ(o.demo, "h");
+	EXPECT_EQ(o.capture, "i");
+	EXPECT_FALSE(o.how.at_captured_pace);
+	EXPECT_EQ(o.how.busy_percent, 50u);
 	EXPECT_FALSE(o.help);
 	ASSERT_TRUE(gpu::parse_options({"--help"}, o, error));
 	EXPECT_TRUE(o.help);
@@ -236,12 +277,17 @@ TEST(gpu_options, bad)
 	gpu::options o;
 	std::string error;
 	EXPECT_FALSE(gpu::parse_options({"--bad"}, o, error));
-	EXPECT_EQ(error, "got '--bad', expected --workload, --set, --trace, --lockgraph, --demo or "
-			 "--help");
+	EXPECT_EQ(error, "got '--bad', expected --workload, --capture, --pace, --busy, --set, --trace, "
+			 "--lockgraph, --demo or --help");
 	EXPECT_FALSE(gpu::parse_options({"desktop"}, o, error));
 	EXPECT_FALSE(gpu::parse_options({"--workload"}, o, error));
 	EXPECT_EQ(error, "got '--workload' alone, expected a value for --workload");
 	EXPECT_FALSE(gpu::parse_options({"--trace="}, o, error));
+	EXPECT_FALSE(gpu::parse_options({"--pace=slow"}, o, error));
+	EXPECT_EQ(error, "got 'slow', expected --pace to be captured or fast");
+	for (const char *bad : {"--busy=1001", "--busy=-1", "--busy=1x"})
+		EXPECT_FALSE(gpu::parse_options({bad}, o, error));
+	EXPECT_EQ(error, "got '1x', expected --busy to be a number from 0 to 1000");
 	EXPECT_FALSE(gpu::parse_options({"--help=yes"}, o, error));
 }
 

@@ -3,6 +3,7 @@
 // Scenarios of what stands below the locks, and above them.
 #include "scenario.hpp"
 
+#include "src/port/sim/heap.hpp"
 #include "src/wake_set.hpp"
 
 #include <resv/transaction.hpp>
@@ -120,6 +121,138 @@ const define transactions({
 				check(!object.is_reserved(), "an object is reserved in the end");
 		},
 	.options = {},
+});
+
+// What a reader finds, and a writer replaces and has freed.
+struct leaf {
+	resv_port_work work = {};
+	atomic<unsigned> value;
+
+	explicit leaf(unsigned v) : value(v) {}
+	static leaf *make(unsigned v) { return new (resv_port_alloc(sizeof(leaf))) leaf(v); }
+};
+
+struct shelf {
+	atomic<leaf *> first{leaf::make(1)};
+	resv_port_work notice = {}; // comes after the readers
+	resv_port_work calls[2] = {};
+	atomic<unsigned> reads{0};
+	unsigned called = 0;
+	bool noticed = false;
+};
+
+std::optional<shelf> the_shelf;
+
+void read_leaf()
+{
+	unsigned value = the_shelf->first.load(order::acquire)->value.load(order::relaxed);
+	check(value == 1 || value == 2, "a reader found what was never there");
+	the_shelf->reads.fetch_add(1, order::relaxed);
+}
+
+void replace_leaf()
+{
+	leaf *old = the_shelf->first.exchange(leaf::make(2), order::acq_rel);
+	resv_port_free_after_readers(&old->work, old);
+}
+
+void set_up_shelf(bool protect)
+{
+	share_heap();
+	the_shelf.emplace();
+	the_machine().share(&the_shelf, sizeof the_shelf);
+	the_machine().label(&the_shelf->first, sizeof(leaf *), "first");
+	the_machine().spawn("reader", [protect] {
+		if (!protect)
+			return read_leaf();
+		resv_port_read_lock();
+		resv_port_read_lock();
+		read_leaf();
+		resv_port_read_unlock();
+		read_leaf();
+		resv_port_read_unlock();
+	});
+}
+
+// One writer asks from within a section of its own, and one drains.
+const define readers({
+	.name = "readers",
+	.summary = "a reader in a section, a writer that has what it may see freed, or drains; another "
+		   "that defers work",
+	.variants = 4,
+	.begin =
+		[](unsigned variant) {
+			set_up_shelf(true);
+			if (digit(variant, 2) != 0)
+				the_machine().spawn("other", [] {
+					the_shelf->calls[0].fn = [](resv_port_work *) {
+						the_shelf->called++;
+					};
+					resv_port_defer(&the_shelf->calls[0]);
+				});
+			the_machine().spawn("writer", [drains = variant != 0] {
+				if (!drains)
+					resv_port_read_lock();
+				replace_leaf();
+				the_shelf->notice.fn = [](resv_port_work *) { the_shelf->noticed = true; };
+				resv_port_after_readers(&the_shelf->notice);
+				if (drains) {
+					resv_port_drain();
+					check(the_shelf->noticed, "drain() did not wait");
+				} else {
+					check(!the_shelf->noticed, "a section is open");
+					resv_port_read_unlock();
+				}
+			});
+		},
+	.end = [] { check(the_shelf->noticed, "nothing came after the readers"); },
+});
+
+const define unprotected({
+	.name = "unprotected",
+	.summary = "the same without sections: the reader finds freed memory",
+	.variants = 1,
+	.begin =
+		[](unsigned) {
+			set_up_shelf(false);
+			the_machine().spawn("writer", [] { replace_leaf(); });
+		},
+	.end = [] {},
+});
+
+// Under a spin lock, and without: in the order of asking, and never before the lock is dropped.
+const define deferred({
+	.name = "defer",
+	.summary = "2 tasks defer work; one of them with a spin lock held",
+	.variants = 1,
+	.begin =
+		[](unsigned) {
+			share_heap();
+			the_shelf.emplace();
+			the_machine().share(&the_shelf, sizeof the_shelf);
+			the_machine().spawn("a", [] {
+				resv_port_critical_begin();
+				for (resv_port_work &call : the_shelf->calls) {
+					call.fn = [](resv_port_work *work) {
+						check(!the_machine().in_critical_section(),
+						      "deferred work runs under a spin lock");
+						check(work == &the_shelf->calls[the_shelf->called++],
+						      "deferred work is out of order");
+					};
+					resv_port_defer(&call);
+				}
+				resv_port_critical_end();
+			});
+			the_machine().spawn("b", [] {
+				the_shelf->notice.fn = [](resv_port_work *) { the_shelf->noticed = true; };
+				resv_port_defer(&the_shelf->notice);
+			});
+		},
+	.end =
+		[] {
+			check(the_shelf->noticed && the_shelf->called == 2,
+			      "deferred work was not done in the end");
+		},
 });
 
 } // namespace

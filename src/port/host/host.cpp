@@ -4,7 +4,8 @@
 //
 // There are no interrupts here, so "any context" means any thread; a POSIX signal handler is not among them.
 
-#include <resv/port.h>
+#include "task.hpp"
+
 #include <resv_port/atomic.hpp>
 #include <resv_port/host.h>
 
@@ -18,7 +19,9 @@
 #include <mutex>
 #include <new>
 
+#include <fcntl.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/syscall.h>
@@ -30,42 +33,9 @@
 #include <sys/rseq.h>
 #endif
 
+using namespace resv::host;
+
 namespace {
-
-// A task's word is the futex that it parks on: whatever may end a park sets a bit in it.
-//
-//   bit        set by               cleared by                    meaning
-//   woken      wake                 prepare                       the park that follows prepare returns 0
-//   asleep     park, on entry       park, on return               who sets another bit calls the futex as well
-//   signalled  resv_host_interrupt  an interruptible park's       ends an interruptible park
-//                                   -EINTR, or the task
-//   killed     resv_host_kill       the task                      ends an interruptible or a killable park
-//
-// The word is changed by read-modify-writes only: each acquires what all the earlier ones released.
-constexpr uint32_t woken = 1;
-constexpr uint32_t asleep = 2;
-constexpr uint32_t signalled = 4;
-constexpr uint32_t killed = 8;
-
-// A task's identity is the address of its record. The thread and each pin hold one reference.
-struct alignas(64) task_record {
-	std::atomic<uint32_t> word = 0;
-	std::atomic<uint32_t> references = 1;
-	const uint32_t *cpu = nullptr; // see rseq_cpu(); dangles once the thread has ended
-	// The open wait. Only the task itself looks at these.
-	bool waiting = false;
-	resv_port_park_mode mode = RESV_PARK_UNINTERRUPTIBLE;
-};
-static_assert(sizeof(std::atomic<uint32_t>) == sizeof(uint32_t) &&
-	      std::atomic<uint32_t>::is_always_lock_free); // it is a futex
-
-__attribute__((tls_model("initial-exec"))) constinit thread_local task_record *self_record = nullptr;
-
-[[noreturn]] void die(const char *why)
-{
-	resv_port_report(why);
-	abort();
-}
 
 task_record &record_of(resv_port_task task)
 {
@@ -94,44 +64,34 @@ const uint32_t *rseq_cpu()
 // of another key take one after this has run, then the thread gets a new record and this runs once more.
 pthread_key_t thread_end;
 
-void end_thread(void *record)
+void end_thread(void *ended)
 {
+	auto &record = *static_cast<task_record *>(ended);
+
+	if (record.sections != 0 || record.spin_locks != 0)
+		die("resv: a thread ends in a read-side section, or with a spin lock held");
+	{
+		std::scoped_lock guard(tasks.lock);
+		(record.previous != nullptr ? record.previous->next : tasks.first) = record.next;
+		if (record.next != nullptr)
+			record.next->previous = record.previous;
+		tasks.allocated += record.memory.allocated.value();
+		tasks.freed += record.memory.freed.value();
+		tasks.failed += record.memory.failed.value();
+	}
 	self_record = nullptr;
-	drop(*static_cast<task_record *>(record));
+	drop(record);
 }
+
+constinit bool sections_need_fences = true;
 
 void create_thread_end()
 {
 	if (pthread_key_create(&thread_end, end_thread) != 0)
 		die("resv: no pthread key left");
-}
-
-[[gnu::noinline, gnu::cold]] task_record &new_record()
-{
-	static constinit pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, create_thread_end);
-	auto *record = new (std::nothrow) task_record;
-	if (record == nullptr || pthread_setspecific(thread_end, record) != 0)
-		die("resv: no memory for a task record");
-	record->cpu = rseq_cpu();
-	self_record = record;
-	return *record;
-}
-
-inline task_record &self()
-{
-	if (self_record != nullptr) [[likely]]
-		return *self_record;
-	return new_record();
-}
-
-// Returns 0 or the errno.
-int futex(task_record &record, int operation, uint32_t value, const timespec *deadline)
-{
-	long ret = syscall(SYS_futex, &record.word, operation | FUTEX_PRIVATE_FLAG, value, deadline, nullptr,
-			   FUTEX_BITSET_MATCH_ANY);
-	return ret < 0 ? errno : 0;
+	// TSan does not know what membarrier() does.
+	sections_need_fences = resv::built_with_tsan ||
+			       syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) != 0;
 }
 
 // Sets a bit of a task's word. One call of the futex is enough, by whoever sets the bit first.
@@ -139,7 +99,7 @@ void set_bit(task_record &record, uint32_t bit)
 {
 	uint32_t word = record.word.fetch_or(bit, std::memory_order_release);
 	if ((word & (asleep | bit)) == asleep)
-		futex(record, FUTEX_WAKE, 1, nullptr);
+		futex(record.word, FUTEX_WAKE, 1, nullptr);
 }
 
 uint32_t admitted_signals(resv_port_park_mode mode)
@@ -185,6 +145,48 @@ _Unwind_Reason_Code unwind_frame(struct _Unwind_Context *frame, void *data)
 
 } // namespace
 
+namespace resv::host {
+
+constinit thread_local task_record *self_record = nullptr;
+constinit task_list tasks;
+
+[[gnu::noinline, gnu::cold]] task_record &new_record()
+{
+	static constinit pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, create_thread_end);
+	auto *record = new (std::nothrow) task_record;
+	if (record == nullptr || pthread_setspecific(thread_end, record) != 0)
+		die("resv: no memory for a task record");
+	record->cpu = rseq_cpu();
+	record->tid = gettid();
+	record->fences = sections_need_fences;
+	{
+		std::scoped_lock guard(tasks.lock);
+		record->next = tasks.first;
+		if (record->next != nullptr)
+			record->next->previous = record;
+		tasks.first = record;
+	}
+	self_record = record;
+	return *record;
+}
+
+[[noreturn]] void die(const char *why)
+{
+	resv_port_report(why);
+	abort();
+}
+
+int futex(std::atomic<uint32_t> &word, int operation, uint32_t value, const timespec *deadline)
+{
+	const long ret = syscall(SYS_futex, &word, operation | FUTEX_PRIVATE_FLAG, value, deadline, nullptr,
+				 FUTEX_BITSET_MATCH_ANY);
+	return ret < 0 ? -errno : static_cast<int>(ret);
+}
+
+} // namespace resv::host
+
 // ---- Tasks ---------------------------------------------------------------------------------------------------
 
 resv_port_task resv_port_current(void)
@@ -224,16 +226,16 @@ int resv_port_park(enum resv_port_park_mode mode, int64_t deadline_ns)
 {
 	task_record &me = self();
 	const uint32_t signals = admitted_signals(mode);
-	const int64_t since_boot = std::max<int64_t>(deadline_ns, 0); // the futex refuses a negative time
-	const timespec deadline = {.tv_sec = since_boot / 1000000000, .tv_nsec = since_boot % 1000000000};
+	const timespec deadline =
+		time_of(std::max<int64_t>(deadline_ns, 0)); // the futex refuses a negative time
 	const timespec *timeout = deadline_ns == RESV_WAIT_FOREVER ? nullptr : &deadline;
 
 	if (!me.waiting || me.mode != mode)
 		die("resv: park() without park_prepare() in the same mode");
 
 	uint32_t word = me.word.fetch_or(asleep, std::memory_order_relaxed) | asleep;
-	for (int err = 0; (word & (woken | signals)) == 0 && err != ETIMEDOUT;) {
-		err = futex(me, FUTEX_WAIT_BITSET, word, timeout);
+	for (int err = 0; (word & (woken | signals)) == 0 && err != -ETIMEDOUT;) {
+		err = futex(me.word, FUTEX_WAIT_BITSET, word, timeout);
 		word = me.word.load(std::memory_order_relaxed);
 	}
 
@@ -319,12 +321,18 @@ unsigned long resv_port_spin_lock(struct resv_port_spinlock *lock)
 		while (word.load(std::memory_order_relaxed) != 0)
 			resv_port_relax(turn++);
 	}
+	self().spin_locks++;
 	return 0;
 }
 
 void resv_port_spin_unlock(struct resv_port_spinlock *lock, unsigned long)
 {
+	task_record &me = self();
+
 	spin_word(lock->opaque).store(0, std::memory_order_release);
+	// What the task deferred meanwhile may begin. Release: it finds all that the task did under the locks.
+	if (--me.spin_locks == 0 && me.owed.load(std::memory_order_relaxed) != 0) [[unlikely]]
+		me.owed.store(0, std::memory_order_release);
 }
 
 // ---- Time and reports ----------------------------------------------------------------------------------------
@@ -359,12 +367,30 @@ void resv_host_set_report_sink(resv_host_report_fn fn, void *data)
 	sink.data = data;
 }
 
-void resv_port_task_name(char *buf, size_t size)
+// Who holds a lock may have ended meanwhile: only those in the list have a record that may be looked at.
+void resv_port_task_name(resv_port_task task, char *buf, size_t size)
 {
-	char name[16] = "?";
+	pid_t tid = 0;
+	{
+		std::scoped_lock guard(tasks.lock);
+		for (task_record *record = tasks.first; record != nullptr && tid == 0; record = record->next)
+			if (reinterpret_cast<resv_port_task>(record) == task)
+				tid = record->tid;
+	}
+	if (tid == 0) {
+		snprintf(buf, size, "a task that has ended");
+		return;
+	}
 
-	pthread_getname_np(pthread_self(), name, sizeof(name));
-	snprintf(buf, size, "%s/%d", name, gettid());
+	char path[32], name[16] = "?";
+	snprintf(path, sizeof(path), "/proc/self/task/%d/comm", tid);
+	if (int file = open(path, O_RDONLY | O_CLOEXEC); file >= 0) {
+		ssize_t length = read(file, name, sizeof(name));
+		if (length > 0)
+			name[length - 1] = '\0'; // it ends with a newline
+		close(file);
+	}
+	snprintf(buf, size, "%s/%d", name, tid);
 }
 
 void resv_port_system(char *buf, size_t size)

@@ -168,6 +168,8 @@ public:
 	const std::vector<remark> &remarks() const { return remarks_; }
 	const std::string &task_label(unsigned task) const { return tasks_[task].label; }
 	unsigned tasks() const { return count_; }
+	/// A task's number. If there is none the execution fails, for the reason `who`.
+	unsigned task_of(resv_port_task id, const char *who);
 	/// The smallest thing of that name that lies there, or the whole of which it is part.
 	std::string name_of(const void *address, bool whole = false) const;
 
@@ -183,6 +185,8 @@ public:
 	}
 	/// Memory that tasks share and that is not on their stacks.
 	void share(void *address, size_t size);
+	/// Does it lie in such memory?
+	bool shares(const void *address) const;
 	/// May the current task be interrupted while it parks?
 	void admit_signals(bool on);
 	void label(const void *address, size_t size, std::string text);
@@ -207,8 +211,15 @@ public:
 	bool running(resv_port_task id);
 	void relax();
 	void critical(int change);
+	/// Opens (1) or ends (-1) a read-side section; true for the outermost.
+	bool section(int change);
 	void report(const char *line);
 	unsigned choose(unsigned outcomes);
+	bool in_task() const { return active_ && running_ != no_thread; }
+	bool in_critical_section() const { return in_task() && tasks_[running_].critical != 0; }
+	bool in_section() const { return in_task() && tasks_[running_].sections != 0; }
+	/// The size of the word whose life began at this address and has not ended; 0 if there is none.
+	unsigned lives(const void *address) const;
 	resv_port_task id_of(unsigned task) const { return (task + 1) << 4; }
 
 private:
@@ -275,6 +286,7 @@ private:
 		location *last_where = nullptr;
 		size_t last_version = 0;
 		int critical = 0;
+		int sections = 0;
 		int pins = 0;
 		unsigned spurious = 0;
 		bool signals = false;
@@ -318,14 +330,13 @@ private:
 	};
 
 	void add_task(const std::string &label, std::function<void()> body);
-	bool in_task() const { return active_ && running_ != no_thread; }
 	void start(const std::function<void()> &begin);
 	void go_back();
 	template <typename F>
 	void for_memory(size_t statics, F each);
 	void about_to_change(location &where);
+	size_t place_of(const void *address) const;
 	location &find(void *address, unsigned size, bool begins = false);
-	unsigned task_of(resv_port_task id, const char *who);
 	static uint64_t seen_by(const fiber &task, const void *address, unsigned size);
 	bool ready(unsigned thread) const;
 	thread_mask enabled() const;

@@ -30,13 +30,23 @@ uint64_t hash_of(const void *memory, size_t size)
 
 } // namespace
 
-location &machine::find(void *address, unsigned size, bool begins)
+size_t machine::place_of(const void *address) const
 {
 	size_t at = (reinterpret_cast<uintptr_t>(address) * 0x9e3779b97f4a7c15u) >> 52;
 	while (table_[at].address && table_[at].address != address)
 		at = (at + 1) % table_size;
+	return at;
+}
 
-	location &found = table_[at];
+unsigned machine::lives(const void *address) const
+{
+	const location &found = table_[place_of(address)];
+	return found.execution == execution_ && found.alive && found.life != 0 ? found.size : 0;
+}
+
+location &machine::find(void *address, unsigned size, bool begins)
+{
+	location &found = table_[place_of(address)];
 	if (found.execution != execution_) {
 		about_to_change(found);
 		found.address = address;
@@ -46,7 +56,7 @@ location &machine::find(void *address, unsigned size, bool begins)
 		found.execution = execution_;
 		found.writes.clear();
 		found.reads.clear();
-		if (!begins && !found.is_static) {
+		if (!begins && !found.is_static && !shares(address)) {
 			found.is_static = true;
 			statics_.push_back({address, size, read_word(address, size)});
 		}
@@ -57,6 +67,15 @@ location &machine::find(void *address, unsigned size, bool begins)
 void machine::share(void *address, size_t size)
 {
 	shared_.push_back({address, size});
+}
+
+bool machine::shares(const void *address) const
+{
+	auto at = static_cast<const char *>(address);
+	return std::any_of(shared_.begin(), shared_.end(), [at](const region &r) {
+		auto begin = static_cast<const char *>(r.address);
+		return at >= begin && at < begin + r.size;
+	});
 }
 
 uint64_t machine::state()

@@ -2,6 +2,7 @@
 //
 // The port's functions and atomics, as calls to the simulated machine. Time stands still: a deadline may pass whenever
 // a task parks.
+#include "heap.hpp"
 #include "machine.hpp"
 
 #include <resv/port.h>
@@ -67,6 +68,8 @@ bool resv_port_task_running(resv_port_task task)
 
 void resv_port_park_prepare(resv_port_park_mode)
 {
+	if (!the_machine().in_critical_section())
+		resv::sim::run_deferred();
 	the_machine().park_prepare();
 }
 
@@ -100,6 +103,8 @@ void resv_port_critical_begin()
 void resv_port_critical_end()
 {
 	the_machine().critical(-1);
+	if (!the_machine().in_critical_section())
+		resv::sim::run_deferred();
 }
 
 unsigned long resv_port_spin_lock(resv_port_spinlock *lock)
@@ -127,10 +132,10 @@ void resv_port_report(const char *line)
 	the_machine().report(line);
 }
 
-void resv_port_task_name(char *buf, size_t size)
+void resv_port_task_name(resv_port_task task, char *buf, size_t size)
 {
-	unsigned self = the_machine().current();
-	snprintf(buf, size, "%s/%u", the_machine().task_label(self).c_str(), self + 1);
+	unsigned number = the_machine().task_of(task, "something is asked its name that is no task");
+	snprintf(buf, size, "%s/%u", the_machine().task_label(number).c_str(), number + 1);
 }
 
 void resv_port_system(char *buf, size_t size)

@@ -3,6 +3,7 @@
 // What runs on a task's stack: it asks the machine, and is answered. Nothing here may leave behind what depends on more
 // than the task's own history: it would tell equal states apart.
 #include "detail.hpp"
+#include "heap.hpp"
 #include "machine.hpp"
 
 #include <cerrno>
@@ -24,6 +25,9 @@ void machine::enter(context::transfer_t from)
 	machine &m = the_machine();
 	fiber &self = m.tasks_[m.running_];
 	self.body();
+	if (self.sections != 0)
+		m.fail("a task ends in a read-side section");
+	run_deferred();
 	m.ask({request::step, action::die, sizeof self.life, &self.life});
 }
 
@@ -51,7 +55,7 @@ void machine::begin_life(void *address, unsigned size)
 	if (in_task())
 		ask({request::begin_life, {}, size, address});
 	else if (active_)
-		find(address, size, true);
+		find(address, size, true).life++;
 }
 
 void machine::end_life(void *address, unsigned size)
@@ -71,6 +75,8 @@ int machine::park(resv_port_park_mode mode, bool has_deadline)
 	fiber &self = tasks_[running_];
 	if (self.critical != 0)
 		fail("a task parks in a critical section");
+	if (self.sections != 0)
+		fail("a task parks in a read-side section");
 
 	bool signals = self.signals && mode != RESV_PARK_UNINTERRUPTIBLE;
 	self.may_leave = signals || has_deadline || self.spurious != 0;
@@ -142,6 +148,18 @@ void machine::critical(int change)
 {
 	if (in_task())
 		tasks_[running_].critical += change;
+}
+
+bool machine::section(int change)
+{
+	if (!in_task())
+		return true;
+	int &open = tasks_[running_].sections;
+	int before = open;
+	open += change;
+	if (open < 0)
+		fail("a read-side section ends that did not begin");
+	return before == 0 || open == 0;
 }
 
 uint64_t machine::peek(const void *address, unsigned size) const

@@ -55,12 +55,29 @@ int play_demo(const gpu::options &options, gpu::lock_graph_file &lock_graph)
 	return good ? ok : wrong;
 }
 
+// What is to be run.
+struct plan {
+	gpu::workload workload;
+	gpu::capture capture; // if it is to be replayed
+	std::vector<gpu::recorded_client> clients;
+
+	bool load(const gpu::options &options, std::string &error)
+	{
+		if (options.capture.empty())
+			return gpu::load_workload(options.workload, gpu::workload_directories(),
+						  options.settings, workload, error);
+		return gpu::load_capture(options.capture, capture, error) &&
+		       gpu::make_replay(capture, options.capture, options.how, options.settings, clients,
+					workload, error);
+	}
+};
+
 } // namespace
 
 int main(int argc, char **argv)
 {
 	gpu::options options;
-	gpu::workload workload;
+	plan plan;
 	std::string error;
 	if (!gpu::parse_options({argv + 1, argv + argc}, options, error))
 		return fail(error);
@@ -75,9 +92,10 @@ int main(int argc, char **argv)
 		return fail(error);
 	if (!options.demo.empty())
 		return play_demo(options, lock_graph);
-	if (!gpu::load_workload(options.workload, gpu::workload_directories(), options.settings, workload,
-				error))
+	if (!plan.load(options, error))
 		return fail(error);
+	if (!options.capture.empty())
+		fputs(gpu::describe_capture(plan.capture, options.capture).c_str(), stdout);
 
 	std::unique_ptr<FILE, close_file> trace_out;
 	std::optional<gpu::trace_file> trace;
@@ -97,7 +115,7 @@ int main(int argc, char **argv)
 	const bool terminal = isatty(STDOUT_FILENO);
 	std::vector<gpu::run_result> results;
 	bool good = true;
-	for (gpu::run_spec &spec : workload.runs) {
+	for (gpu::run_spec &spec : plan.workload.runs) {
 		if (cancelled)
 			break;
 		if (!trace)
@@ -117,7 +135,7 @@ int main(int argc, char **argv)
 			return fail("no memory for run '" + spec.name + "'");
 		good &= !results.back().violated() && results.back().lock_order_reports == 0;
 	}
-	fputs(gpu::format_table(workload.name, results).c_str(), stdout);
+	fputs(gpu::format_table(plan.workload.name, results).c_str(), stdout);
 	if (trace && !trace->finish()) {
 		fprintf(stderr, "resv-gpu: %s: could not be written\n", options.trace.c_str());
 		good = false;

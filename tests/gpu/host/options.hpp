@@ -2,6 +2,8 @@
 #ifndef GPU_HOST_OPTIONS_HPP
 #define GPU_HOST_OPTIONS_HPP
 
+#include "capture.hpp"
+
 #include <string>
 #include <vector>
 
@@ -11,9 +13,11 @@ namespace gpu {
 struct options {
 	std::string workload = "desktop";
 	std::vector<std::string> settings; // key=value
-	std::string trace;                 // a file, or empty
-	std::string lock_graph;            // a file, or empty
-	std::string demo;                  // or empty
+	std::string capture;               // a file to replay instead of a workload, or empty
+	replay how;
+	std::string trace;      // a file, or empty
+	std::string lock_graph; // a file, or empty
+	std::string demo;       // or empty
 	bool help = false;
 };
 

@@ -25,7 +25,9 @@ constexpr auto grace = std::chrono::seconds(5); // for a stuck run's threads to 
 
 std::string actor_name(const device &gpu, unsigned i)
 {
-	return i == gpu.evictor_index() ? "the evictor" : "client " + std::to_string(i);
+	const unsigned clients = gpu.config().clients;
+	const char *const others[] = {"the evictor", "the swapper", "the recycler"};
+	return i >= clients ? others[i - clients] : "client " + std::to_string(i);
 }
 
 std::string describe_stuck(const run_spec &spec, device &gpu)
@@ -128,10 +130,14 @@ bool run_workload(const run_spec &spec, const observer &watch, run_result &resul
 		return false;
 
 	crew threads;
-	for (unsigned i = 0; i < spec.config.rings; i++)
+	for (unsigned i = 0; i < gpu->rings(); i++)
 		threads.start("ring " + std::to_string(i), false, [&gpu, i] { gpu->run_ring(i); });
 	if (spec.config.eviction_rate != 0)
 		threads.start("evictor", false, [&gpu] { gpu->run_evictor(); });
+	if (spec.config.vram != 0 && spec.config.swapout_rate != 0)
+		threads.start("swapper", false, [&gpu] { gpu->run_swapper(); });
+	if (spec.config.vram != 0 && spec.config.recycle_rate != 0)
+		threads.start("recycler", false, [&gpu] { gpu->run_recycler(); });
 	if (spec.config.signal_rate != 0)
 		threads.start("storm", false, [&gpu] { gpu->run_storm(); });
 	for (unsigned i = 0; i < spec.config.clients; i++)

@@ -50,6 +50,8 @@ std::string describe(const run_result &result, const verdict &v)
 	case violation::wrong_contents:
 		text = buffer + ": ends at " + version + " with other contents than a serial run leaves";
 		return v.jobs[0].number ? text + "; last written by " + first : text;
+	case violation::not_freed:
+		return std::to_string(v.version) + " buffers were destroyed, but not freed";
 	case violation::no_memory:
 		return "no memory for the check";
 	}
@@ -107,6 +109,11 @@ struct row {
 	bool (*shown)(const config &); // in a table where it is so for any run; null: always
 };
 
+bool has_limited_memory(const config &c)
+{
+	return c.vram != 0;
+}
+
 constexpr row rows[] = {
 	{"algorithm",
 	 [](const run_result &r) -> std::string {
@@ -151,13 +158,32 @@ constexpr row rows[] = {
 	 [](const run_result &r) {
 		 return with_commas(r.signals_sent) + ", " + with_commas(r.total.interrupted);
 	 },
-	 [](const config &c) { return c.signal_rate != 0; }},
+	 [](const config &c) { return c.signal_rate != 0 || c.interrupt_every != 0; }},
 	{"evictions, all busy, waits",
 	 [](const run_result &r) {
 		 return with_commas(r.total.evictions) + ", " + with_commas(r.total.evictions_busy) + ", " +
 			with_commas(r.total.waits_for_unreserve);
 	 },
-	 [](const config &c) { return c.eviction_rate != 0; }},
+	 [](const config &c) { return c.eviction_rate != 0 && c.vram == 0; }},
+	{"VRAM pages, devices",
+	 [](const run_result &r) {
+		 return with_commas(r.spec.config.vram) + ", " + std::to_string(r.spec.config.devices);
+	 },
+	 has_limited_memory},
+	{"evictions", [](const run_result &r) { return with_commas(r.total.evictions); }, has_limited_memory},
+	{"skipped as busy, all busy",
+	 [](const run_result &r) {
+		 return with_commas(r.total.evictions_passed) + ", " + with_commas(r.total.evictions_busy);
+	 },
+	 has_limited_memory},
+	{"-ENOSPC", [](const run_result &r) { return with_commas(r.total.no_space); }, has_limited_memory},
+	{"bytes moved", [](const run_result &r) { return with_commas(r.total.bytes_moved); },
+	 has_limited_memory},
+	{"swapouts, recycled buffers",
+	 [](const run_result &r) {
+		 return with_commas(r.total.swapouts) + ", " + with_commas(r.total.recycled);
+	 },
+	 has_limited_memory},
 	{"unreserved on purpose", [](const run_result &r) { return with_commas(r.total.jobs_unreserved); },
 	 [](const config &c) { return c.broken == breakage::skip_reservation; }},
 	{"trace events, dropped",

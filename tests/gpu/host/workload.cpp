@@ -147,17 +147,21 @@ const std::vector<key> &keys()
 		       {{"none", breakage::none},
 			{"skip-reservation", breakage::skip_reservation},
 			{"hang", breakage::hang},
-			{"blocking-eviction", breakage::blocking_eviction}}),
+			{"blocking-eviction", breakage::blocking_eviction},
+			{"skip-fences", breakage::skip_fences},
+			{"lose-copy", breakage::lose_copy}}),
 		share("break_share", &config::break_share),
 		number("buffers", &config::buffers, 1, max_buffers),
 		{"buffers_per_job",
 		 "a number or a range N-M, from 1 to " + std::to_string(max_buffers_per_job),
 		 set_buffers_per_job},
 		{"clients", "a number from 1 to " + std::to_string(max_clients) + ", or auto", set_clients},
+		number("devices", &config::devices, 1, max_devices),
 		share("duplicate_share", &config::duplicate_share),
 		number("eviction_rate", &config::eviction_rate, 0, 1000000),
 		choice("execute", &config::execute,
 		       {{"client", executor::client}, {"ring", executor::ring}, {"mixed", executor::mixed}}),
+		number("interrupt_every", &config::interrupt_every, 0, 1000000),
 		number("jobs", &config::jobs, 0, 1000000000),
 		number("log_mb", &config::log_mb, 1, 4096),
 		share("no_context_share", &config::no_context_share),
@@ -167,14 +171,18 @@ const std::vector<key> &keys()
 			{"descending", lock_order::descending},
 			{"opposite", lock_order::opposite}}),
 		share("read_share", &config::read_share),
+		number("recycle_rate", &config::recycle_rate, 0, 1000000),
 		number("rings", &config::rings, 1, max_rings),
 		{"seconds", "a number from 0 to 86400 with at most 3 decimals", set_seconds},
 		{"seed", "a number from 0 to 4294967295", set_seed},
 		number("shared_reservations", &config::shared_reservations, 1, 64),
 		number("signal_rate", &config::signal_rate, 0, 1000000),
 		{"skew", "a number from 0 to 4 with at most 2 decimals", set_skew},
+		number("swapout_rate", &config::swapout_rate, 0, 1000000),
+		number("system", &config::system, 0, max_buffers),
 		{"stall_seconds", "a number from 1 to 3600", set_stall_seconds},
 		number("trace_events", &config::trace_events, 0, 10000000),
+		number("vram", &config::vram, 0, max_buffers),
 		number("words", &config::words, 1, max_words),
 	};
 	return all;
@@ -214,6 +222,26 @@ bool split(std::string_view line, std::string_view &key, std::string_view &value
 
 } // namespace
 
+namespace {
+
+bool concerns_memory(std::string_view name)
+{
+	constexpr std::string_view names[] = {"break",
+					      "buffers_per_job",
+					      "devices",
+					      "execute",
+					      "no_context_share",
+					      "recycle_rate",
+					      "rings",
+					      "shared_reservations",
+					      "system",
+					      "swapout_rate",
+					      "vram"};
+	return std::find(std::begin(names), std::end(names), name) != std::end(names);
+}
+
+} // namespace
+
 bool set_key(run_spec &run, std::string_view name, std::string_view value, const std::string &where,
 	     std::string &error)
 {
@@ -228,8 +256,46 @@ bool set_key(run_spec &run, std::string_view name, std::string_view value, const
 		return complain(error, where, quote(value), quote(name) + " to be " + found->expected);
 	if (name == "buffers_per_job" || name == "buffers")
 		run.buffers_at = where;
+	if (concerns_memory(name))
+		run.vram_at = where;
 	return true;
 }
+
+namespace {
+
+// What goes with memory of limited size, and what does not.
+bool check_memory(const run_spec &run, std::string &error)
+{
+	const config &c = run.config;
+	const std::string in_run = " in run " + quote(run.name);
+	auto fail = [&](const std::string &got, const std::string &expected) {
+		return complain(error, run.vram_at, got + in_run, expected);
+	};
+	if (c.vram == 0) {
+		if (c.devices != 1 || c.system != 0 || c.swapout_rate != 0 || c.recycle_rate != 0)
+			return fail("'devices', 'system', 'swapout_rate' or 'recycle_rate' without 'vram'",
+				    "a number of pages for 'vram'");
+		if (c.broken == breakage::skip_fences || c.broken == breakage::lose_copy)
+			return fail("a 'break' of fences or copies without 'vram'",
+				    "a number of pages for 'vram'");
+		return true;
+	}
+	if (c.max_buffers_per_job > c.vram)
+		return fail(std::to_string(c.max_buffers_per_job) + " buffers per job",
+			    "no more than its " + std::to_string(c.vram) + " pages of 'vram'");
+	if (c.execute != executor::ring)
+		return fail("'vram' without 'execute = ring'", "that the rings run all jobs");
+	if (c.shared_reservations != 1 || c.no_context_share != 0 || c.broken == breakage::skip_reservation)
+		return fail(
+			"'vram' with 'shared_reservations', 'no_context_share' or 'break = skip-reservation'",
+			"none of them");
+	if (c.devices > c.rings)
+		return fail(std::to_string(c.devices) + " devices",
+			    "no more than its " + std::to_string(c.rings) + " rings");
+	return true;
+}
+
+} // namespace
 
 bool check_run(const run_spec &run, std::string &error)
 {
@@ -243,7 +309,7 @@ bool check_run(const run_spec &run, std::string &error)
 		return complain(error, run.file,
 				"neither 'seconds' nor 'jobs' above 0 in run " + quote(run.name),
 				"one of them");
-	return true;
+	return check_memory(run, error);
 }
 
 bool parse_workload(std::string_view text, const std::string &file, const std::vector<std::string> &settings,
@@ -252,7 +318,7 @@ bool parse_workload(std::string_view text, const std::string &file, const std::v
 	result = {.name = std::filesystem::path(file).stem().string(), .runs = {}};
 	run_spec top;
 	top.name = result.name;
-	top.file = top.buffers_at = file;
+	top.file = top.buffers_at = top.vram_at = file;
 	run_spec *run = &top;
 	std::set<std::string, std::less<>> seen; // keys of this section
 	std::set<std::string> names;

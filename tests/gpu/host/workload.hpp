@@ -21,6 +21,7 @@ struct run_spec {
 	unsigned stall_seconds = 30;  // without a job, until the run counts as stuck
 	std::string file;             // it was read from, for messages
 	std::string buffers_at;       // where the number of buffers, or that of a job, was set last
+	std::string vram_at;          // where something was set last that has to do with memory
 };
 
 struct workload {
