@@ -42,6 +42,7 @@ struct releasing {
 			if (found->add_callback(r.cb, signaled) == 0)
 				return true;
 			resv_fence_put(r.fence);
+			r.fence = nullptr; // who resumes because of a reservation has none to drop
 		}
 		return false;
 	}

@@ -3,6 +3,8 @@
 // The end of buffers that are still in use, by themselves and with a shared object.
 #include "fence_rig.hpp"
 
+#include "../src/fence_core.hpp"
+
 #include <resv/lru.hpp>
 #include <resv/release.h>
 
@@ -243,6 +245,20 @@ TEST_F(release_test, reserved_by_who_evicts_it)
 	EXPECT_EQ(buffer.freed, 0);
 	buffer.own.unreserve();
 	EXPECT_TRUE(eventually([&] { return buffer.freed == 1; }));
+}
+
+// When the release looks whether it is signaled it is not; when it would watch it, it is.
+TEST_F(release_test, signaled_just_now_and_reserved)
+{
+	fence &f = add_to(buffer.own);
+	driver_fence::of(f.c()).refuses = true;
+	ASSERT_EQ(buffer.own.reserve(nullptr), 0);
+	release(buffer.own);
+	EXPECT_TRUE(f.test_signaled());
+	EXPECT_EQ(buffer.freed, 0);
+	buffer.own.unreserve();
+	EXPECT_TRUE(eventually([&] { return buffer.freed == 1; }));
+	EXPECT_EQ(fence_core::references(f).load(order::relaxed), 2u); // the fixture's and the object's
 }
 
 TEST_F(release_test, signaled_by_others_meanwhile)
