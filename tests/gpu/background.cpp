@@ -23,9 +23,9 @@ void pace(const device &gpu, int64_t &due, unsigned rate)
 
 } // namespace
 
-// Where memory is limited, see memory::evict(). Otherwise each eviction writes one buffer, as a move to other memory would. It never blocks on a reservation: it tries a few
-// buffers and takes the first that is free. When all are busy it waits, now and then, for one to be let go: holding
-// nothing, and without taking it.
+// Where memory is limited, see memory::evict(). Otherwise each eviction writes one buffer, as a move to other memory
+// would. It never blocks on a reservation: it tries a few buffers and takes the first that is free. When all are busy it
+// waits, now and then, for one to be let go: holding nothing, and without taking it.
 void device::run_evictor()
 {
 	if (config_.vram != 0) {

@@ -6,18 +6,20 @@
 
 namespace gpu {
 
-// A fence of each usage on each timeline, at most: a later one takes the place of an earlier one. And a place's.
-unsigned memory::most_dependencies() const
-{
-	return 4 * (config_.rings + config_.devices) + 1;
-}
-
+// For whom is not known yet. A fence of each usage on each timeline, as is usual: a later one takes the place of an earlier
+// one. And a place's.
 submission *memory::new_move() const
 {
-	return submission::create(work::copy, 0, most_dependencies());
+	return submission::create(work::copy, 0, usual_fences() + 1);
 }
 
-// Context: the buffer is reserved, with a fence promised. `vacated` is the caller's then.
+unsigned memory::usual_fences() const
+{
+	return 4 * (config_.rings + config_.devices);
+}
+
+// Context: the buffer is reserved, with a fence promised; `prepared` has room for its fences and a place's. `vacated` is
+// the caller's then.
 void memory::move(buffer &b, const free_place &to, ring &engine, submission *prepared, free_place &vacated,
 		  actor &self)
 {
@@ -69,11 +71,13 @@ int memory::reserve_any(buffer *&victim, actor &self) RESV_NO_ANALYSIS
 }
 
 // Context: the victim is reserved. Out of VRAM by the device's engine, out of system memory by the first. False: its home
-// has changed, or there is no memory for its fences; then `prepared` is still the caller's.
+// has changed, it has more fences than is usual, or there is no memory for another one; then `prepared` is still the
+// caller's.
 bool memory::move_out(unsigned from, buffer &victim, submission *prepared, free_place &vacated, actor &self)
 {
 	free_place to;
 	if (!pools_[from].has(victim.home.load(resv::order::relaxed)) ||
+	    submission::count(victim.object, resv::usage::bookkeep) > usual_fences() ||
 	    victim.object.reserve_fences(1) != 0 ||
 	    !(from == system_memory ? pools_[swap_store].take(to) : take_below_vram(to)))
 		return false;
@@ -115,7 +119,8 @@ int memory::make_resident(resv::transaction &t, buffer &b, unsigned device, acto
 	if (!pools_[device].take(to))
 		if (int err = make_space(t, device, self, to))
 			return err;
-	submission *prepared = new_move();
+	submission *prepared = submission::create(
+		work::copy, 0, submission::count(b.object, resv::usage::bookkeep) + 1);
 	if (!prepared) {
 		give_back(to);
 		return -ENOMEM;

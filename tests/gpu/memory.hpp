@@ -91,8 +91,8 @@ private:
 	buffer *make_buffer(uint32_t handle);
 	bool take_below_vram(free_place &place);
 	void give_back(const free_place &vacated);
-	unsigned most_dependencies() const;
 	submission *new_move() const;
+	unsigned usual_fences() const;
 	void move(buffer &b, const free_place &to, ring &engine, submission *prepared, free_place &vacated,
 		  actor &self);
 	int reserve_victim(unsigned from, resv::transaction *t, unsigned retries, actor &self,
