@@ -119,8 +119,8 @@ int memory::make_resident(resv::transaction &t, buffer &b, unsigned device, acto
 	if (!pools_[device].take(to))
 		if (int err = make_space(t, device, self, to))
 			return err;
-	submission *prepared = submission::create(
-		work::copy, 0, submission::count(b.object, resv::usage::bookkeep) + 1);
+	submission *prepared =
+		submission::create(work::copy, 0, submission::count(b.object, resv::usage::bookkeep) + 1);
 	if (!prepared) {
 		give_back(to);
 		return -ENOMEM;
