@@ -109,7 +109,8 @@ public:
 	/// back for that lock. Linux has no such call although its documentation allows the case.
 	void abandon();
 
-	/// Releases every lock that the context holds, with one full fence for up to `release_batch` of them. May not sleep. Linux has no such call. Context: the context's task.
+	/// Releases every lock that the context holds, with one full fence for up to `release_batch` of them. May not
+	/// sleep. Linux has no such call. Context: the context's task.
 	void unlock_all();
 
 	/// Does the context hold a lock?
