@@ -6,6 +6,7 @@
 
 #include "src/port/sim/heap.hpp"
 
+#include <resv/release.h>
 #include <resv/reservation.hpp>
 
 namespace resv::sim {
@@ -43,6 +44,8 @@ struct site {
 	atomic<unsigned> over{0};
 	resv_port_work unload = {};
 	bool loaded = true;
+	resv_release release = {};
+	unsigned freed = 0;
 };
 
 std::optional<site> the_site;
@@ -159,6 +162,47 @@ const define await_all({
 			});
 		},
 	.end = [] {},
+});
+
+// The last reference to the buffer goes while the driver signals its fences and an evictor tries it. A real evictor finds
+// it on an LRU, and not any more once it is freed.
+const define destruction({
+	.name = "destruction",
+	.summary = "a buffer is released while its fences are signaled, and while somebody tries to evict it",
+	.variants = 2,
+	.begin =
+		[](unsigned variant) {
+			set_up_site();
+			for (unsigned i = 0; i < 1 + variant; i++)
+				add(*(the_site->jobs[i] = job::create(1 + i, 1)));
+			the_machine().spawn("releaser", [] {
+				auto *object = reinterpret_cast<resv_object *>(&the_site->object);
+				resv_release_buffer(&the_site->release, object, object, nullptr, 0,
+						    [](resv_release *) {
+							    check(the_site->over.load(order::relaxed) == 1,
+								  "a buffer is freed too early");
+							    the_site->object.destroy();
+							    the_site->freed++;
+						    });
+			});
+			the_machine().spawn("driver", [variant] {
+				for (unsigned i = 0; i < 1 + variant; i++) {
+					if (i == variant)
+						the_site->over.store(1, order::relaxed);
+					the_site->jobs[i]->signal();
+					the_site->jobs[i]->put();
+				}
+			});
+			the_machine().spawn("evictor", [] {
+				if (the_site->object.try_reserve(nullptr))
+					the_site->object.unreserve();
+			});
+		},
+	.end =
+		[] {
+			resv_port_drain();
+			check(the_site->freed == 1, "a buffer is not freed once");
+		},
 });
 
 // The fence that is looked for is the last but one of a full table, when that grows.
