@@ -40,7 +40,7 @@ inline unsigned tsan_fence_word; // what a full fence modifies under TSan, which
 }
 
 /// Orders every access before it against every access after it, stores before loads included.
-inline void full_fence()
+[[gnu::always_inline]] inline void full_fence()
 {
 	if constexpr (built_with_tsan)
 		__atomic_fetch_add(&detail::tsan_fence_word, 1, __ATOMIC_SEQ_CST);
@@ -52,7 +52,7 @@ inline void full_fence()
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-/// One machine word (or less) that tasks share.
+/// One machine word (or less) that tasks share. Each operation is an instruction, even where code is to be small.
 template <typename T>
 class atomic {
 public:
@@ -61,20 +61,29 @@ public:
 	atomic(const atomic &) = delete;
 	atomic &operator=(const atomic &) = delete;
 
-	T load(order o) const { return __atomic_load_n(&value_, static_cast<int>(o)); }
-	void store(T value, order o) { __atomic_store_n(&value_, value, static_cast<int>(o)); }
-	T exchange(T value, order o) { return __atomic_exchange_n(&value_, value, static_cast<int>(o)); }
-	T fetch_add(T value, order o) { return __atomic_fetch_add(&value_, value, static_cast<int>(o)); }
+	[[gnu::always_inline]] T load(order o) const { return __atomic_load_n(&value_, static_cast<int>(o)); }
+	[[gnu::always_inline]] void store(T value, order o)
+	{
+		__atomic_store_n(&value_, value, static_cast<int>(o));
+	}
+	[[gnu::always_inline]] T exchange(T value, order o)
+	{
+		return __atomic_exchange_n(&value_, value, static_cast<int>(o));
+	}
+	[[gnu::always_inline]] T fetch_add(T value, order o)
+	{
+		return __atomic_fetch_add(&value_, value, static_cast<int>(o));
+	}
 
 	/// Writes `value` if the word is `expected`; relaxed on failure. Never fails spuriously.
-	bool compare_exchange(T expected, T value, order o)
+	[[gnu::always_inline]] bool compare_exchange(T expected, T value, order o)
 	{
 		return __atomic_compare_exchange_n(&value_, &expected, value, false, static_cast<int>(o),
 						   __ATOMIC_RELAXED);
 	}
 
 	/// The fenced forms are followed by a full fence, which costs nothing where the operation is one already.
-	bool compare_exchange_fenced(T expected, T value)
+	[[gnu::always_inline]] bool compare_exchange_fenced(T expected, T value)
 	{
 		bool done = __atomic_compare_exchange_n(&value_, &expected, value, false, __ATOMIC_SEQ_CST,
 							__ATOMIC_RELAXED);
@@ -82,7 +91,7 @@ public:
 			full_fence();
 		return done;
 	}
-	T exchange_fenced(T value)
+	[[gnu::always_inline]] T exchange_fenced(T value)
 	{
 		T old = __atomic_exchange_n(&value_, value, __ATOMIC_SEQ_CST);
 		if (!rmw_is_full_fence)
