@@ -258,6 +258,11 @@ bool resv_fence_is_signaled(resv_fence *f)
 	return true;
 }
 
+bool resv_fence_is_container(const resv_fence *f)
+{
+	return core::is_container(fence::of(f));
+}
+
 int resv_fence_get_status(resv_fence *f)
 {
 	if (!resv_fence_is_signaled(f))

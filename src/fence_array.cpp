@@ -36,7 +36,9 @@ constinit const resv_fence_ops fence_array::ops{.get_driver_name = driver_name,
 fence_array::fence_array(int count, resv_fence **fences, uint64_t its_context, unsigned its_seqno, bool any)
 	: fence(&ops, nullptr, its_context, its_seqno), resv_port_work{nullptr, complete}, fences_(fences),
 	  count_(static_cast<unsigned>(count)), any_(any), to_come_(any ? 1 : count_)
-{}
+{
+	core::make_container(*this);
+}
 
 // The first error counts, whoever it comes from.
 void fence_array::note_error(int its_error)

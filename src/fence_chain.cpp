@@ -68,7 +68,9 @@ fence_chain::fence_chain(resv_fence *before, resv_fence *its_fence, uint64_t its
 			 uint64_t seqno_before)
 	: fence(&ops, nullptr, its_context, its_seqno), resv_fence_cb{}, resv_port_work{nullptr, go_on},
 	  prev_(before), prev_seqno_(seqno_before), contained_(its_fence)
-{}
+{
+	core::make_container(*this);
+}
 
 resv_fence *fence_chain::get_prev()
 {
@@ -218,9 +220,4 @@ resv_fence *resv_fence_chain_contained(resv_fence *f)
 bool resv_fence_is_chain(const resv_fence *f)
 {
 	return fence_chain::is(fence::of(f));
-}
-
-bool resv_fence_is_container(const resv_fence *f)
-{
-	return resv_fence_is_array(f) || resv_fence_is_chain(f);
 }

@@ -41,6 +41,15 @@ public:
 		return f.ops_.load(order::relaxed) == &theirs;
 	}
 
+	/// Is the fence an array or a chain? Says so without either, which a program may do without.
+	static bool is_container(const fence &f)
+	{
+		return f.flags_.load(order::relaxed) & fence::container_flag;
+	}
+
+	/// Before anybody else knows the fence.
+	static void make_container(fence &f) { f.flags_.store(fence::container_flag, order::relaxed); }
+
 	/// Sets the flag and calls the callbacks. 0, or -EINVAL if that was done before. Under the lock.
 	static int signal_locked(fence &f, int64_t timestamp_ns);
 

@@ -2,8 +2,6 @@
 //
 // The fences of a reservation object: what its holder changes, and what needs no walk. The protocol is drawn above class
 // reservation_object.
-#include "fence_array.hpp"
-#include "fence_chain.hpp"
 #include "fence_core.hpp"
 #include "fence_table.hpp"
 
@@ -132,7 +130,7 @@ int reservation_object::add_fence(fence &f, usage how)
 		say(RESV_REPORT_NO_FENCE_SLOT, *this);
 		return -ENOSPC;
 	}
-	if (fence_array::is(f) || fence_chain::is(f)) [[unlikely]]
+	if (fence_core::is_container(f)) [[unlikely]]
 		fence_core::say(RESV_REPORT_FENCE_CONTAINER, f);
 	reserved_--;
 	fence_core::get(f);

@@ -16,6 +16,7 @@ namespace resv {
 ///   flags_       meaning                                                set by
 ///   signaled     it has happened; what led to it can be seen            signal, once
 ///   enabled      the driver knows that somebody waits                   the first waiter
+///   container    it is made of other fences                             who makes it
 ///
 /// The flags are changed under the lock, and so is what is in `pending`. Once the fence is signaled, the place of the
 /// callbacks is the timestamp's; once the last reference is gone, all of `pending` is the port's.
@@ -70,6 +71,7 @@ private:
 
 	static constexpr unsigned signaled_flag = 1;
 	static constexpr unsigned enabled_flag = 2;
+	static constexpr unsigned container_flag = 4;
 
 	static const resv_fence_ops no_ops;
 
