@@ -34,6 +34,22 @@ inline const reservation_object &of(const resv_object *obj)
 {
 	return in<const reservation_object>(obj);
 }
+inline ww_acquire_ctx *of(resv_ww_acquire_ctx *ctx)
+{
+	return ctx ? &in<ww_acquire_ctx>(ctx) : nullptr;
+}
+inline ww_mutex &of(resv_ww_mutex *lock)
+{
+	return in<ww_mutex>(lock);
+}
+inline usage of(resv_usage u)
+{
+	return static_cast<usage>(u);
+}
+inline resv_ww_acquire_ctx *to_c(ww_acquire_ctx *ctx)
+{
+	return reinterpret_cast<resv_ww_acquire_ctx *>(ctx);
+}
 inline exec &of(resv_exec *e)
 {
 	return in<exec>(e);

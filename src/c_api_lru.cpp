@@ -149,11 +149,6 @@ void resv_lru_cursor_end(resv_lru_cursor *cursor)
 	of(cursor).~lru_cursor();
 }
 
-void resv_lru_describe(resv_lru *l, void (*emit)(const char *line, void *data), void *data)
-{
-	of(l).describe(emit, data);
-}
-
 int resv_lru_reserve_first(resv_lru *l, resv_ww_acquire_ctx *ctx, resv_lru_accept_fn accept, void *data,
 			   resv_object **obj)
 {

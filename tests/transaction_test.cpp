@@ -424,7 +424,10 @@ TEST_P(transaction_prepares, one)
 	calm_transaction t(cls);
 	EXPECT_EQ(t.prepare_one(a, 1), 0);
 	EXPECT_EQ(t.prepare_one(a, 7), -EALREADY); // counted all the same
+	EXPECT_EQ(t.prepare_one(a, 0), -EALREADY);
 	expect_room(a, 8);
+	EXPECT_EQ(t.prepare_one(b, 0), 0);
+	expect_room(b, 0);
 }
 
 TEST_P(transaction_prepares, range)

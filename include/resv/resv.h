@@ -344,9 +344,9 @@ RESV_NODISCARD int resv_exec_lock_obj(struct resv_exec *exec, struct resv_object
 void resv_exec_unlock_obj(struct resv_exec *exec, struct resv_object *obj);
 
 /**
- * Reserves one object and makes room for fences, as resv_reserve_fences(): for as many more in an object that the
- * transaction holds, for which the result is the same as of resv_exec_lock_obj(). Returns -ENOMEM, too; an object that
- * was not reserved before is not then.
+ * Reserves one object and makes room for fences, which may be 0, as resv_reserve_fences(): for as many more in an object
+ * that the transaction holds, for which the result is the same as of resv_exec_lock_obj(). Returns -ENOMEM, too; an object
+ * that was not reserved before is not then.
  */
 RESV_NODISCARD int resv_exec_prepare_obj(struct resv_exec *exec, struct resv_object *obj,
 					 unsigned num_fences);

@@ -96,12 +96,13 @@ public:
 	/// waited for the object already, and the next pass has nothing to come back for. May sleep.
 	RESV_NODISCARD int reserve_passing(reservation_object &object);
 
-	/// As reserve_one(), and makes room for `n` fences: as many more in an object that was reserved already, for which it
-	/// returns -EALREADY all the same. Returns -ENOMEM, too; an object that was not reserved before is not then.
+	/// As reserve_one(), and makes room for `n` fences, which may be 0: as many more in an object that was reserved
+	/// already, for which it returns -EALREADY all the same. Returns -ENOMEM, too; an object that was not reserved
+	/// before is not then.
 	RESV_NODISCARD int prepare_one(reservation_object &object, unsigned n) RESV_NO_ANALYSIS
 	{
 		int rc = reserve_one(object);
-		if (rc != 0 && rc != -EALREADY)
+		if (n == 0 || (rc != 0 && rc != -EALREADY))
 			return rc;
 		int err = object.reserve_fences(n);
 		if (err == 0)
