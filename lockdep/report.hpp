@@ -18,22 +18,23 @@ struct place {
 class report {
 public:
 	/// `where`: the backtrace begins at the frame of this address, if it is there. `headline`: instead of the kind's.
-	explicit report(resv_report_kind kind, uintptr_t where = 0, const char *headline = nullptr);
-	~report();
+	[[gnu::cold]] explicit report(resv_report_kind kind, uintptr_t where = 0,
+				      const char *headline = nullptr);
+	[[gnu::cold]] ~report();
 	report(const report &) = delete;
 	report &operator=(const report &) = delete;
 
 	/// Body text. Lines end with '\n'.
-	report &operator<<(const char *text);
-	report &operator<<(unsigned long number);
-	report &operator<<(const void *address);
-	report &operator<<(place p);
+	[[gnu::cold]] report &operator<<(const char *text);
+	[[gnu::cold]] report &operator<<(unsigned long number);
+	[[gnu::cold]] report &operator<<(const void *address);
+	[[gnu::cold]] report &operator<<(place p);
 
 	/// The calling task's name and number.
-	report &task();
+	[[gnu::cold]] report &task();
 
 	/// Spaces up to column `n` of the line.
-	report &column(unsigned n);
+	[[gnu::cold]] report &column(unsigned n);
 
 private:
 	resv_report_kind kind_;
