@@ -106,9 +106,17 @@ build/$1/%.c.o: %.c build/$1/include/resv/autoconf.h
 
 $(call objects,$1,$(core) $(gpu)): private kind_flags = $(if $(filter relacy,$1),,$(freestanding)) $(analysis.$1)
 $(call objects,$1,$(port) $(gpu_host)): private kind_flags = $(analysis.$1)
-$(call objects,$1,$(tests)): private kind_flags = $(call tests_flags,$1)
+$(call objects,$1,$(tests)): private kind_flags = $(call tests_flags,$1) -Winvalid-pch \
+	-include build/$1/tests/precompiled.hpp
 $(call objects,$1,$(sim_port) $(sim) $(relacy)): private kind_flags = -I.
 $(call objects,$1,$(tests)): | build/need/test
+$(call objects,$1,$(filter %.cpp,$(tests))): build/$1/tests/precompiled.hpp.gch
+
+# What is included stands for its compiled form, which lies beside it; there is nothing else there.
+build/$1/tests/precompiled.hpp.gch: tests/precompiled.hpp build/$1/include/resv/autoconf.h | build/need/test
+	@mkdir -p $$(@D)
+	$$(call say,CXX)$(call cxx,$1) -std=c++20 $$(CXXFLAGS) $(flags.$1) $(warnings) $(call tests_flags,$1) \
+		-Ibuild/$1/include $(if $(filter $1,$(explored)),,-Isrc/port/host) -Iinclude -x c++-header $$< -o $$@
 
 build/$1/libresv.a: $(call objects,$1,$(core) $(port))
 	@rm -f $$@
