@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT OR GPL-2.0-only
+#
+# resv as a part of a kernel module. The module's Kbuild file includes this, and lists $(resv-y) among its objects:
+#
+#	obj-m := driver.o
+#	include $(src)/resv/src/port/linux/resv.mk
+#	driver-y := main.o $(resv-y)
+#
+# The options of Kconfig are make variables of the same names, set before the include or on make's command line; only
+# PROVE_LOCKING is CONFIG_RESV_PROVE_LOCKING. Objects go to resv/ below the module's directory.
+
+resv-dir := $(patsubst %/src/port/linux/resv.mk,%,$(lastword $(MAKEFILE_LIST)))
+
+# ---- Configuration: the same for both compilers ----
+
+resv-options := $(sort $(filter CONFIG_RESV_%,$(.VARIABLES)))
+resv-defines := $(foreach option,$(resv-options),$(if $(filter y,$($(option))),-D$(option)=1,$(if \
+	$(filter-out n,$($(option))),-D$(option)=$($(option)))))
+
+# What the kernel offers to modules is asked for, not which version it is.
+resv-exported = $(shell grep -qw '$1' $(objtree)/Module.symvers 2>/dev/null && echo y)
+resv-defines += $(if $(call resv-exported,stack_trace_save),-DRESV_LINUX_HAS_STACK_TRACE_SAVE)
+
+# ---- The C++ compiler: the kernel's compiler's other half ----
+
+resv-cc := $(lastword $(CC))
+CXX ?= $(if $(CONFIG_CC_IS_CLANG),$(subst clang,clang++,$(resv-cc)),$(subst gcc,g++,$(resv-cc)))
+resv-major := $(firstword $(subst ., ,$(shell $(CXX) -dumpversion 2>/dev/null)))
+resv-kind := $(if $(findstring clang,$(shell $(CXX) --version 2>/dev/null)),clang,gcc)
+ifdef CONFIG_CC_IS_CLANG
+resv-built-by := clang $(shell expr $(CONFIG_CLANG_VERSION) / 10000)
+else
+resv-built-by := gcc $(shell expr $(CONFIG_GCC_VERSION) / 10000)
+endif
+ifneq ($(resv-built-by),$(resv-kind) $(resv-major))
+$(error resv: this kernel was built by $(resv-built-by), but CXX=$(CXX) is \
+	$(if $(resv-major),$(resv-kind) $(resv-major),not there). Name the C++ compiler of the same version: make CXX=...)
+endif
+
+# ---- Its flags: kbuild's own, without warnings and what is for C alone ----
+
+resv-inherited = $(filter-out -std=%,$(filter-out -W%,$1) $(filter -Wa$(comma)% -Wp$(comma)%,$1))
+resv-cxxflags = -Wp,-MMD,$(depfile) -nostdinc -isystem $(shell $(CXX) -print-file-name=include) \
+	$(call resv-inherited,$(KBUILD_CFLAGS)) $(call resv-inherited,$(KBUILD_CFLAGS_MODULE)) \
+	-std=c++20 -ffreestanding -fno-exceptions -fno-rtti -fno-threadsafe-statics -g0 -Wall \
+	$(filter -I%/uapi,$(LINUXINCLUDE)) -I$(resv-dir)/src/port/linux -I$(resv-dir)/include $(resv-defines)
+ccflags-y += -I$(resv-dir)/include $(resv-defines)
+
+# ---- Its objects ----
+
+resv-sources := $(patsubst $(resv-dir)/%,%,$(wildcard $(resv-dir)/src/*.cpp $(resv-dir)/lockdep/report.cpp) \
+	$(if $(filter y,$(CONFIG_RESV_PROVE_LOCKING)),$(wildcard $(resv-dir)/lockdep/*.cpp))) \
+	src/port/linux/port.c src/port/linux/memory.c \
+	$(if $(filter y,$(CONFIG_RESV_PROVE_LOCKING)),src/port/linux/held.c)
+resv-y := $(addsuffix .o,$(addprefix resv/,$(basename $(sort $(resv-sources)))))
+$(shell mkdir -p $(sort $(dir $(addprefix $(obj)/,$(resv-y)))))
+
+# Of inline functions each object keeps a copy. What kbuild and objtool note of a function, section by section, would stay
+# where a linker drops a copy; so the sections are made ordinary ones, and the symbols, which are weak, find one of them.
+quiet_cmd_resv_cxx_o_cpp = CXX [M]  $@
+      cmd_resv_cxx_o_cpp = $(CXX) $(resv-cxxflags) -c -o $@ $< && \
+	$(OBJCOPY) --remove-section=.group $@ $(cmd_objtool)
+
+$(obj)/resv/%.o: $(resv-dir)/%.cpp FORCE
+	$(call if_changed_dep,resv_cxx_o_cpp)
+
+$(obj)/resv/%.o: $(resv-dir)/%.c FORCE
+	$(call if_changed_rule,cc_o_c)
