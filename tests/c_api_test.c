@@ -205,7 +205,7 @@ const char *c_api_duplicate(void)
 
 const char *c_api_unlock_all(void)
 {
-	struct resv_ww_mutex locks[100];
+	static struct resv_ww_mutex locks[100];
 	struct resv_ww_acquire_ctx ctx;
 
 	resv_ww_acquire_init(&ctx, &wound_wait_class);

@@ -207,7 +207,7 @@ static const char *lock_classes(void)
 /* ---- Orders, and where they were seen -------------------------------------------------------------------------- */
 
 /* The trace begins at the caller. */
-__attribute__((noinline)) static void take_two_here(struct resv_lockdep_map *first,
+__attribute__((__noinline__)) static void take_two_here(struct resv_lockdep_map *first,
 						    struct resv_lockdep_map *then)
 {
 	unsigned long caller = (unsigned long)(uintptr_t)__builtin_return_address(0);

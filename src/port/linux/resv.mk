@@ -61,8 +61,8 @@ quiet_cmd_resv_cxx_o_cpp = CXX [M]  $@
       cmd_resv_cxx_o_cpp = $(CXX) $(resv-cxxflags) -c -o $@ $< && \
 	$(OBJCOPY) --remove-section=.group $@ $(cmd_objtool)
 
-$(obj)/resv/%.o: $(resv-dir)/%.cpp FORCE
-	$(call if_changed_dep,resv_cxx_o_cpp)
-
 $(obj)/resv/%.o: $(resv-dir)/%.c FORCE
 	$(call if_changed_rule,cc_o_c)
+
+$(obj)/resv/%.o: $(resv-dir)/%.cpp FORCE
+	$(call if_changed_dep,resv_cxx_o_cpp)
