@@ -7,12 +7,14 @@
  * stays when the task ends, and goes when another task finds all WAYS taken: so the address of a task that has ended, and
  * another's that is allocated there, are told apart by when they began.
  */
-#include <linux/cache.h>
+#include <linux/bitmap.h>
 #include <linux/hash.h>
 #include <linux/jiffies.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
+#include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
@@ -32,6 +34,7 @@ struct table {
 	struct slot slots[SLOTS];
 	struct resv_port_spinlock sweeping;
 	unsigned long swept; /* when, in jiffies */
+	DECLARE_BITMAP(ended, SLOTS);
 };
 
 struct irq_levels {
@@ -41,12 +44,13 @@ struct irq_levels {
 static struct table *table;
 static struct irq_levels __percpu *irq_levels;
 
-/* The n-th place where the calling task may be. */
-static unsigned int place(unsigned int n)
+/* The n-th place where a task may be. */
+static unsigned int place(struct task_struct *task, unsigned int n)
 {
-	return (hash_ptr(current, SLOT_BITS) + n) % SLOTS;
+	return (hash_ptr(task, SLOT_BITS) + n) % SLOTS;
 }
 
+/* The calling task begins to use its slot. */
 static struct resv_port_held *use(unsigned int i)
 {
 	memset(&table->held[i], 0, sizeof(table->held[i]));
@@ -58,30 +62,44 @@ static struct resv_port_held *claim(void)
 {
 	unsigned int n;
 
-	for (n = 0; n < WAYS; n++)
-		if (!READ_ONCE(table->slots[place(n)].task) &&
-		    !cmpxchg(&table->slots[place(n)].task, NULL, current))
-			return use(place(n));
+	for (n = 0; n < WAYS; n++) {
+		unsigned int i = place(current, n);
+
+		if (!READ_ONCE(table->slots[i].task) && !cmpxchg(&table->slots[i].task, NULL, current))
+			return use(i);
+	}
 	return NULL;
 }
 
-/* Frees the places among the caller's that belong to nobody any more: a walk through all tasks, so not too often. */
+/*
+ * Frees the slots of tasks that have ended: those that were taken before the walk through all tasks, and that no task was
+ * found for. Such a slot does not change hands meanwhile. It goes through all tasks, so not too often.
+ */
 static void sweep(void)
 {
 	unsigned long flags = resv_port_spin_lock(&table->sweeping);
-	unsigned int n;
+	struct task_struct *process, *task;
+	unsigned int i, n;
 
-	if (time_after_eq(jiffies, table->swept + HZ / 10)) {
+	if (time_before(jiffies, table->swept + HZ / 10))
+		goto out;
+	table->swept = jiffies;
+	for (i = 0; i < SLOTS; i++)
+		__assign_bit(i, table->ended, READ_ONCE(table->slots[i].task));
+	rcu_read_lock();
+	for_each_process_thread(process, task)
 		for (n = 0; n < WAYS; n++)
-			if (!resv_linux_task_lives(table->slots[place(n)].task))
-				WRITE_ONCE(table->slots[place(n)].task, NULL);
-		table->swept = jiffies;
-	}
+			if (READ_ONCE(table->slots[place(task, n)].task) == task)
+				__clear_bit(place(task, n), table->ended);
+	rcu_read_unlock();
+	for_each_set_bit(i, table->ended, SLOTS)
+		WRITE_ONCE(table->slots[i].task, NULL);
+out:
 	resv_port_spin_unlock(&table->sweeping, flags);
 }
 
 /*
- * The caller's address was another's, whose slot is still there, unless a sweep that began earlier has freed it:
+ * The caller's address was another's, whose slot is still there, unless a sweep that began before the caller did frees it:
  *
  *   sweep, `sweeping` held              this
  *   [R] the list of tasks: not there    (listed when it was made)
@@ -92,8 +110,10 @@ static struct resv_port_held *take_over(unsigned int i)
 	unsigned long flags = resv_port_spin_lock(&table->sweeping);
 	bool still = table->slots[i].task == current;
 
+	if (still)
+		use(i);
 	resv_port_spin_unlock(&table->sweeping, flags);
-	return still ? use(i) : claim();
+	return still ? &table->held[i] : claim();
 }
 
 static struct resv_port_held *held_by_task(void)
@@ -102,7 +122,7 @@ static struct resv_port_held *held_by_task(void)
 	unsigned int n;
 
 	for (n = 0; n < WAYS; n++) {
-		unsigned int i = place(n);
+		unsigned int i = place(current, n);
 
 		if (READ_ONCE(table->slots[i].task) != current)
 			continue;

@@ -206,12 +206,14 @@ void resv_port_system(char *buf, size_t size)
 
 noinline unsigned int resv_port_stack_trace(uintptr_t *pcs, unsigned int max, unsigned int skip)
 {
+	unsigned int count = 0;
+
 	BUILD_BUG_ON(sizeof(*pcs) != sizeof(unsigned long));
 #ifdef RESV_LINUX_HAS_STACK_TRACE_SAVE
-	return stack_trace_save((unsigned long *)pcs, max, skip + 1); /* one for this frame */
-#else
-	return 0;
+	count = stack_trace_save((unsigned long *)pcs, max, skip + 1); /* one for this frame... */
+	barrier(); /* ...which is there: no tail call */
 #endif
+	return count;
 }
 
 void resv_port_symbol(uintptr_t pc, char *buf, size_t size)

@@ -48,7 +48,7 @@ ccflags-y += -I$(resv-dir)/include $(resv-defines)
 
 # ---- Its objects ----
 
-resv-sources := $(patsubst $(resv-dir)/%,%,$(wildcard $(resv-dir)/src/*.cpp $(resv-dir)/lockdep/report.cpp) \
+resv-sources := $(patsubst $(resv-dir)/%,%,$(wildcard $(resv-dir)/src/*.cpp $(resv-dir)/lockdep/report.cpp $(resv-dir)/lockdep/traces.cpp) \
 	$(if $(filter y,$(CONFIG_RESV_PROVE_LOCKING)),$(wildcard $(resv-dir)/lockdep/*.cpp))) \
 	src/port/linux/port.c src/port/linux/memory.c \
 	$(if $(filter y,$(CONFIG_RESV_PROVE_LOCKING)),src/port/linux/held.c)

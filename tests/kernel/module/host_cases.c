@@ -9,6 +9,8 @@
 #include "lru_c_test.h"
 #include "os.h"
 
+#if RESV_PROVE_LOCKING
+
 /* ---- The annotator's cases: see tests/lockdep/cases_test.cpp ---------------------------------------------------- */
 
 /* Lines that were printed, but for reports: those are told of right after they have been printed. */
@@ -68,6 +70,8 @@ static unsigned int get_case(unsigned int index, struct test *test)
 }
 
 const struct suite lockdep_suite = { "lockdep", get_case };
+
+#endif
 
 /* ---- The others in C -------------------------------------------------------------------------------------------- */
 

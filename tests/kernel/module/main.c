@@ -15,7 +15,10 @@ module_param(suites, charp, 0444);
 MODULE_PARM_DESC(suites, "names of the suites to run, with commas between them; all if empty");
 
 static const struct suite *const all_suites[] = {
-	&lockdep_suite, &c_suite,
+#if RESV_PROVE_LOCKING
+	&lockdep_suite, &deadlock_suite,
+#endif
+	&c_suite, &port_suite, &ww_suite, &reservation_suite,
 };
 
 unsigned int suite_get(const struct named_test *tests, unsigned int count, unsigned int index, struct test *test)

@@ -67,6 +67,11 @@ void *thread_join(struct thread *thread)
 	return result;
 }
 
+struct completion *thread_done(const struct thread *thread)
+{
+	return &thread->state->done;
+}
+
 struct actor {
 	struct thread thread;
 	void (*run)(void *data); /* NULL: end */
@@ -235,6 +240,8 @@ void lockdep_os_free(void *memory)
 
 /* ---- Interrupts ------------------------------------------------------------------------------------------------- */
 
+#if RESV_PROVE_LOCKING
+
 enum level { TASK, SOFTIRQ, HARDIRQ, LEVELS };
 
 /* Of the one task that emulates them. Each level has a state, and but for the task a stack of its own. */
@@ -308,3 +315,5 @@ bool lockdep_os_softirqs(bool on)
 {
 	return turn(RESV_SOFTIRQS_OFF, on);
 }
+
+#endif

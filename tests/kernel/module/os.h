@@ -46,6 +46,9 @@ int thread_start(struct thread *thread, void *(*run)(void *data), void *data);
 /** Waits until it has returned, and has gone from the module's code. */
 void *thread_join(struct thread *thread);
 
+/** Has it returned? */
+struct completion *thread_done(const struct thread *thread);
+
 /** A thread that does what it is told. */
 struct actor;
 struct actor *actor_start(void);
@@ -58,7 +61,7 @@ void wait_until_asleep(struct task_struct *task);
 /** Memory that resv has asked for, less what it has freed. */
 long memory_in_use(void);
 
-/* ---- Interrupts, as the annotator sees them: os.c ---- */
+/* ---- Interrupts, as the annotator sees them: os.c, only with the annotator ---- */
 
 /** Lets the calling task emulate them, or nobody (NULL). */
 void emulate_irqs_for(struct task_struct *task);
