@@ -19,7 +19,7 @@
 struct thread_state {
 	void *(*run)(void *data);
 	void *data;
-	struct completion done;
+	struct completion begun, done;
 };
 
 static int thread_main(void *data)
@@ -28,6 +28,7 @@ static int thread_main(void *data)
 
 	allow_signal(SIGUSR1);
 	allow_signal(SIGKILL);
+	complete(&state->begun);
 	state->data = state->run(state->data);
 	flush_signals(current);
 	complete(&state->done);
@@ -48,12 +49,15 @@ int thread_start(struct thread *thread, void *(*run)(void *data), void *data)
 		return -ENOMEM;
 	thread->state->run = run;
 	thread->state->data = data;
+	init_completion(&thread->state->begun);
 	init_completion(&thread->state->done);
 	thread->task = kthread_run(thread_main, thread->state, "resv_test");
-	if (!IS_ERR(thread->task))
-		return 0;
-	kfree(thread->state);
-	return PTR_ERR(thread->task);
+	if (IS_ERR(thread->task)) {
+		kfree(thread->state);
+		return PTR_ERR(thread->task);
+	}
+	wait_for_completion(&thread->state->begun); /* before that, signals would be lost */
+	return 0;
 }
 
 void *thread_join(struct thread *thread)
@@ -120,7 +124,7 @@ void actor_end(struct actor *actor)
 
 void wait_until_asleep(struct task_struct *task)
 {
-	while (READ_ONCE(task->__state) == TASK_RUNNING || READ_ONCE(task->on_cpu))
+	while (!(READ_ONCE(task->__state) & (TASK_INTERRUPTIBLE | TASK_UNINTERRUPTIBLE)) || READ_ONCE(task->on_cpu))
 		usleep_range(50, 100);
 }
 
