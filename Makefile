@@ -72,7 +72,8 @@ sim      := $(wildcard tests/sim/*.cpp)
 relacy   := $(wildcard tests/sim/relacy/*.cpp)
 headers  := $(wildcard include/*/* src/*.hpp src/port/sim/*.hpp src/port/sim/*/*.hpp lockdep/*.hpp tests/gpu/*.hpp \
 	tests/gpu/host/*.hpp)
-scripts  := .ci/run $(wildcard tests/tools/* tests/bench/count/*.sh) tests/sim/check tests/sim/searches \
+scripts  := .ci/run $(wildcard tests/tools/* tests/bench/count/*.sh) $(addprefix tests/kernel/,boot build check fetch minimal \
+	one readme) tests/sim/check tests/sim/searches \
 	tests/sim/bugs/check tests/sim/spin/check
 formatted := $(wildcard $(foreach dir,include/resv include/resv_port src src/port/host src/port/sim \
 	src/port/sim/resv_port lockdep tests tests/lockdep tests/gpu tests/gpu/host tests/bench tests/bench/count \
@@ -136,10 +137,10 @@ build/$1/resv-relacy: $(call objects,$1,src/ww_mutex.cpp src/wait_list.cpp src/p
 	$$(call say,LINK)$(call cxx,$1) $(flags.$1) $$^ -o $$@
 
 # Depends on this file, so that a changed flag compiles everything anew.
-build/$1/include/resv/autoconf.h: build/$1/.config Kconfig | build/need/$(call need,$1)
+build/$1/include/resv/autoconf.h: build/$1/.config Kconfig src/Kconfig | build/need/$(call need,$1)
 	@mkdir -p $$(@D) build/$1/kconfig/include/config
 	@cp $$< build/$1/kconfig/.config
-	$$(call say,KCONFIG)cd build/$1/kconfig && export KCONFIG_AUTOHEADER=../include/resv/autoconf.h && \
+	$$(call say,KCONFIG)cd build/$1/kconfig && export KCONFIG_AUTOHEADER=../include/resv/autoconf.h srctree=../../.. && \
 		kconfig-conf --olddefconfig ../../../Kconfig >/dev/null && \
 		kconfig-conf --silentoldconfig ../../../Kconfig
 endef
@@ -201,9 +202,10 @@ explore: build/sim/resv-sim ## a SCENARIO, or their list (BOUND, SEED, SEARCH, M
 
 # ---- Checks: each is a step of `make check`, and a target of its own ------------------------------------------------
 
+kernels    := 6.1 6.12 6.1-rt 6.12-rt
 host_steps := test-plain test-prove symbols compile-fail
 steps      := builds $(tested:%=test-%) symbols fastpath panic gdb compile-fail install-check examples workloads \
-	lockgraph bench-count check-sim lint
+	lockgraph bench-count check-sim check-kernel lint
 
 # What the steps need is made side by side, before they run one after the other. A part that cannot be made does not
 # stop the rest: its step will fail.
@@ -212,7 +214,7 @@ sims = build/sim/resv-sim build/sim-debug/resv-sim build/relacy/resv-relacy
 jobs = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
 check: ## everything, one summary at the end (about half an hour on two cores)
-check: build/need/test build/need/bench build/need/lint build/need/sim build/need/graph build/need/gdb
+check: build/need/test build/need/bench build/need/lint build/need/sim build/need/graph build/need/gdb build/need/kernel
 	-@$(MAKE) --keep-going $(jobs) builds stage lint build/plain/gpu/resv-gpu build/prove/gpu/resv-gpu \
 		$(call test_program,$(steps)) $(sims)
 	@tests/tools/check $(steps)
@@ -275,6 +277,9 @@ lockgraph: build/prove/gpu/resv-gpu build/plain/gpu/resv-gpu | build/need/graph 
 check-sim: $(sims) ## that no interleaving breaks the locks, and that planted bugs do (about four minutes on two cores)
 	@tests/sim/check
 
+check-kernel: | build/need/kernel ## that it works in stock kernels, in QEMU (about five minutes on two cores)
+	@tests/kernel/check $(or $(KERNEL),$(kernels))
+
 bench-count: all | build/need/test ## that no operation takes more instructions than it did
 	@tests/bench/count/run.sh build/bench-count
 
@@ -298,7 +303,7 @@ format: | build/need/lint ## lay out the sources as .clang-format says
 # ---- Configuration and installation -----------------------------------------------------------------------------
 
 menuconfig: | build/need/build ## choose options for a library of your own, build/custom/libresv.a
-	@cd build && kconfig-mconf ../Kconfig
+	@cd build && srctree=.. kconfig-mconf ../Kconfig
 
 # Both configurations may be installed; a program names its own to pkg-config.
 install: all ## headers, both libraries, resv.pc, resv-prove.pc, and resv-gdb.py (DESTDIR, prefix)
@@ -331,4 +336,4 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: all run bench check check-host builds symbols fastpath panic gdb compile-fail stage install-check examples workloads \
-	lockgraph bench-count check-sim explore lint format menuconfig install clean help
+	lockgraph bench-count check-sim check-kernel explore lint format menuconfig install clean help

@@ -25,16 +25,16 @@ resv-defines += $(if $(call resv-exported,stack_trace_save),-DRESV_LINUX_HAS_STA
 
 resv-cc := $(lastword $(CC))
 CXX ?= $(if $(CONFIG_CC_IS_CLANG),$(subst clang,clang++,$(resv-cc)),$(subst gcc,g++,$(resv-cc)))
-resv-major := $(firstword $(subst ., ,$(shell $(CXX) -dumpversion 2>/dev/null)))
 resv-kind := $(if $(findstring clang,$(shell $(CXX) --version 2>/dev/null)),clang,gcc)
-ifdef CONFIG_CC_IS_CLANG
-resv-built-by := clang $(shell expr $(CONFIG_CLANG_VERSION) / 10000)
-else
-resv-built-by := gcc $(shell expr $(CONFIG_GCC_VERSION) / 10000)
-endif
+resv-major := $(firstword $(subst ., ,$(shell $(CXX) -dumpversion 2>/dev/null)))
+resv-kernels := $(if $(CONFIG_CC_IS_CLANG),clang $(CONFIG_CLANG_VERSION),gcc $(CONFIG_GCC_VERSION))
+resv-built-by := $(shell echo '$(resv-kernels)' | sed 's/....$$//')
+# `make clean` has no configuration.
+ifneq ($(CONFIG_GCC_VERSION),)
 ifneq ($(resv-built-by),$(resv-kind) $(resv-major))
 $(error resv: this kernel was built by $(resv-built-by), but CXX=$(CXX) is \
 	$(if $(resv-major),$(resv-kind) $(resv-major),not there). Name the C++ compiler of the same version: make CXX=...)
+endif
 endif
 
 # ---- Its flags: kbuild's own, without warnings and what is for C alone ----
@@ -42,7 +42,8 @@ endif
 resv-inherited = $(filter-out -std=%,$(filter-out -W%,$1) $(filter -Wa$(comma)% -Wp$(comma)%,$1))
 resv-cxxflags = -Wp,-MMD,$(depfile) -nostdinc -isystem $(shell $(CXX) -print-file-name=include) \
 	$(call resv-inherited,$(KBUILD_CFLAGS)) $(call resv-inherited,$(KBUILD_CFLAGS_MODULE)) \
-	-std=c++20 -ffreestanding -fno-exceptions -fno-rtti -fno-threadsafe-statics -g0 -Wall \
+	-std=c++20 -ffreestanding -fno-exceptions -fno-rtti -fno-threadsafe-statics \
+	$(if $(filter gcc,$(resv-kind)),-fno-gnu-unique) -g0 -Wall \
 	$(filter -I%/uapi,$(LINUXINCLUDE)) -I$(resv-dir)/src/port/linux -I$(resv-dir)/include $(resv-defines)
 ccflags-y += -I$(resv-dir)/include $(resv-defines)
 
