@@ -49,17 +49,22 @@ ccflags-y += -I$(resv-dir)/include $(resv-defines)
 
 # ---- Its objects ----
 
-resv-sources := $(patsubst $(resv-dir)/%,%,$(wildcard $(resv-dir)/src/*.cpp $(resv-dir)/lockdep/report.cpp $(resv-dir)/lockdep/traces.cpp) \
-	$(if $(filter y,$(CONFIG_RESV_PROVE_LOCKING)),$(wildcard $(resv-dir)/lockdep/*.cpp))) \
-	src/port/linux/port.c src/port/linux/memory.c \
-	$(if $(filter y,$(CONFIG_RESV_PROVE_LOCKING)),src/port/linux/held.c)
-resv-y := $(addsuffix .o,$(addprefix resv/,$(basename $(sort $(resv-sources)))))
-$(shell mkdir -p $(sort $(dir $(addprefix $(obj)/,$(resv-y)))))
+resv-core := $(patsubst $(resv-dir)/%.cpp,$(obj)/resv/%.o,$(wildcard $(resv-dir)/src/*.cpp $(resv-dir)/lockdep/*.cpp))
+resv-port := port memory $(if $(filter y,$(CONFIG_RESV_PROVE_LOCKING)),held)
+resv-y := $(patsubst %,resv/src/port/linux/%.o,$(resv-port)) resv/resv.a
+$(shell mkdir -p $(sort $(dir $(resv-core))) $(obj)/resv/src/port/linux)
+
+# Of the core a module gets what it needs.
+quiet_cmd_resv_ar = AR [M]  $@
+      cmd_resv_ar = rm -f $@; $(AR) rcsTP $@ $(resv-core)
+
+$(obj)/resv/resv.a: $(resv-core) FORCE
+	$(call if_changed,resv_ar)
 
 # Of inline functions each object keeps a copy. What kbuild and objtool note of a function, section by section, would stay
 # where a linker drops a copy; so the sections are made ordinary ones, and the symbols, which are weak, find one of them.
 quiet_cmd_resv_cxx_o_cpp = CXX [M]  $@
-      cmd_resv_cxx_o_cpp = $(CXX) $(resv-cxxflags) -c -o $@ $< && \
+      cmd_resv_cxx_o_cpp = $(CXX) $(resv-cxxflags) -c -o $@ $<; \
 	$(OBJCOPY) --remove-section=.group $@ $(cmd_objtool)
 
 $(obj)/resv/%.o: $(resv-dir)/%.c FORCE
