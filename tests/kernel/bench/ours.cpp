@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+//
+// The rows with this library.
+#include "bench.h"
+
+#include <resv/transaction.hpp>
+
+namespace {
+
+constinit resv::ww_class bench_class{resv::ww_algorithm::wait_die, "bench_acquire", "bench"};
+
+// Each in cache lines of its own, as theirs.
+struct alignas(64) object {
+	resv::reservation_object reservation{bench_class};
+	long contents = 0;
+};
+
+constinit object objects[BENCH_OBJECTS];
+
+constexpr resv_fence_ops ops{};
+
+int create()
+{
+	return 0;
+}
+
+void destroy()
+{
+	for (object &o : objects)
+		o.reservation.destroy();
+}
+
+int pair(unsigned, unsigned loops) RESV_NO_ANALYSIS
+{
+	resv::ww_mutex lock(bench_class);
+	resv::ww_acquire_ctx context(bench_class);
+	for (unsigned i = 0; i < loops; i++) {
+		if (int err = lock.lock(&context))
+			return err;
+		lock.unlock();
+	}
+	return 0;
+}
+
+int txn(unsigned n, unsigned loops)
+{
+	for (unsigned loop = 0; loop < loops; loop++) {
+		resv::transaction t(bench_class);
+		for (unsigned i = 0; i < n; i++)
+			if (int err = t.reserve_one(objects[i].reservation))
+				return err;
+		t.release_all();
+	}
+	return 0;
+}
+
+int multi(unsigned seed, unsigned loops)
+{
+	for (unsigned loop = 0; loop < loops; loop++) {
+		unsigned set[BENCH_SET];
+		bench_pick(&seed, set);
+		resv::transaction t(bench_class);
+		if (int err = t.reserve(set, [](unsigned i) { return &objects[i].reservation; }))
+			return err;
+		for (unsigned i : set)
+			objects[i].contents++;
+	}
+	return 0;
+}
+
+resv::fence *make(uint64_t timeline)
+{
+	auto *f = static_cast<resv_fence *>(resv_port_alloc(sizeof(resv_fence)));
+	if (!f)
+		return nullptr;
+	resv_fence_init(f, &ops, nullptr, timeline, 1);
+	return &resv::fence::of(f);
+}
+
+int add_fence(unsigned, unsigned loops) RESV_NO_ANALYSIS
+{
+	resv::reservation_object object(bench_class);
+	const uint64_t timeline = resv_fence_context_alloc(1);
+	resv::fence *both[] = {make(timeline), make(timeline)};
+	int err = both[0] && both[1] ? object.reserve(nullptr) : -ENOMEM;
+	if (err == 0) {
+		for (unsigned i = 0; i < loops && err == 0; i++) {
+			err = object.reserve_fences(1);
+			if (err == 0)
+				err = object.add_fence(*both[i & 1], resv::usage::write);
+		}
+		object.unreserve();
+	}
+	for (resv::fence *f : both)
+		if (f) {
+			f->signal();
+			resv_fence_put(f->c());
+		}
+	object.destroy();
+	return err;
+}
+
+int test_signaled(unsigned, unsigned loops) RESV_NO_ANALYSIS
+{
+	resv::reservation_object object(bench_class);
+	int err = object.reserve(nullptr);
+	if (err != 0)
+		return err;
+	for (unsigned i = 0; i < BENCH_FENCES && err == 0; i++) {
+		resv::fence *f = make(resv_fence_context_alloc(1));
+		err = f ? object.reserve_fences(1) : -ENOMEM;
+		if (err == 0)
+			err = object.add_fence(*f, resv::usage::write);
+		if (f) {
+			f->signal();
+			resv_fence_put(f->c());
+		}
+	}
+	object.unreserve();
+	for (unsigned i = 0; i < loops && err == 0; i++)
+		if (!object.test_signaled(resv::usage::write))
+			err = -EBUSY;
+	object.destroy();
+	return err;
+}
+
+} // namespace
+
+constinit const bench_side bench_ours{
+	.create = create,
+	.destroy = destroy,
+	.pair = pair,
+	.txn = txn,
+	.multi = multi,
+	.add_fence = add_fence,
+	.test_signaled = test_signaled,
+};
