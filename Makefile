@@ -72,13 +72,14 @@ sim      := $(wildcard tests/sim/*.cpp)
 relacy   := $(wildcard tests/sim/relacy/*.cpp)
 headers  := $(wildcard include/*/* src/*.hpp src/port/sim/*.hpp src/port/sim/*/*.hpp lockdep/*.hpp tests/gpu/*.hpp \
 	tests/gpu/host/*.hpp)
-scripts  := .ci/run $(wildcard tests/tools/* tests/bench/count/*.sh) $(addprefix tests/kernel/,boot build check fetch minimal \
-	one readme) tests/sim/check tests/sim/searches \
+scripts  := .ci/run $(wildcard tests/tools/* tests/bench/count/*.sh) $(addprefix tests/kernel/,boot build check compare fetch \
+	minimal one readme) tests/sim/check tests/sim/searches \
 	tests/sim/bugs/check tests/sim/spin/check
 formatted := $(wildcard $(foreach dir,include/resv include/resv_port src src/port/host src/port/sim \
 	src/port/sim/resv_port lockdep tests tests/lockdep tests/gpu tests/gpu/host tests/bench tests/bench/count \
 	tests/compile_fail tests/fastpath tests/gdb tests/install tests/panic tests/sim tests/sim/relacy tests/sim/relacy/resv_port \
-	src/port/host/resv_port, \
+	src/port/host/resv_port src/port/linux tests/gpu/minimal tests/kernel/bench tests/kernel/module \
+	tests/kernel/module/include tests/kernel/module/include/resv_port, \
 	$(addprefix $(dir)/*.,c h cpp hpp)))
 
 # The core and the GPU driver are freestanding, except where Relacy's headers are; ports, front and tests are hosted.
@@ -195,6 +196,9 @@ build/bench/resv-bench build/bench/lockdep/resv-bench:
 	$(call say,LINK)$(CXX) $^ -lbenchmark $$(pkg-config --libs absl_synchronization) -lpthread -o $@
 
 $(call objects,release,$(bench)) $(call objects,prove,$(bench_lockdep)): | build/need/bench
+
+bench-kernel: | build/need/kernel ## time the locks beside the kernel's own, in QEMU (KERNEL=); build/kernel/*/ratios.json
+	@tests/kernel/compare $(KERNEL)
 
 explore: build/sim/resv-sim ## a SCENARIO, or their list (BOUND, SEED, SEARCH, MEMORY, RUNS, VARIANT, LIMIT, REPLAY, TRACE)
 	@build/sim/resv-sim $(if $(SCENARIO),$(foreach option,bound seed search memory runs variant limit replay trace, \
@@ -335,5 +339,5 @@ clean: ## remove build/, your configuration included
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all run bench check check-host builds symbols fastpath panic gdb compile-fail stage install-check examples workloads \
+.PHONY: all run bench bench-kernel check check-host builds symbols fastpath panic gdb compile-fail stage install-check examples workloads \
 	lockgraph bench-count check-sim check-kernel explore lint format menuconfig install clean help

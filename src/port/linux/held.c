@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /*
- * Where the annotator keeps what each context holds. A task_struct has no room for it, so tasks have a table, by address;
- * interrupts have a place on each CPU. Interrupt threads are tasks.
+ * Where the annotator keeps what each context holds. A task_struct has no room for it, so tasks have a table, by
+ * address; interrupts have a place on each CPU. Interrupt threads are tasks.
  *
- * A task's slot is somewhere among WAYS that begin where its address is hashed to. Only the task itself puts it there. It
- * stays when the task ends, and goes when another task finds all WAYS taken: so the address of a task that has ended, and
- * another's that is allocated there, are told apart by when they began.
+ * A task's slot is somewhere among WAYS that begin where its address is hashed to. Only the task itself puts it
+ * there. It stays when the task ends, and goes when another task finds all WAYS taken: so the address of a task that
+ * has ended, and another's that is allocated there, are told apart by when they began.
  */
 #include <linux/bitmap.h>
 #include <linux/hash.h>
@@ -21,8 +21,8 @@
 #include "port.h"
 
 #define SLOT_BITS 9
-#define SLOTS	  (1u << SLOT_BITS)
-#define WAYS	  16u
+#define SLOTS     (1u << SLOT_BITS)
+#define WAYS      16u
 
 struct slot {
 	struct task_struct *task; /* NULL: free. Changed by cmpxchg, or to NULL under `sweeping` */
@@ -72,8 +72,8 @@ static struct resv_port_held *claim(void)
 }
 
 /*
- * Frees the slots of tasks that have ended: those that were taken before the walk through all tasks, and that no task was
- * found for. Such a slot does not change hands meanwhile. It goes through all tasks, so not too often.
+ * Frees the slots of tasks that have ended: those that were taken before the walk through all tasks, and that no task
+ * was found for. Such a slot does not change hands meanwhile. It goes through all tasks, so not too often.
  */
 static void sweep(void)
 {
@@ -87,19 +87,20 @@ static void sweep(void)
 	for (i = 0; i < SLOTS; i++)
 		__assign_bit(i, table->ended, READ_ONCE(table->slots[i].task));
 	rcu_read_lock();
-	for_each_process_thread(process, task)
+	for_each_process_thread (process, task)
 		for (n = 0; n < WAYS; n++)
 			if (READ_ONCE(table->slots[place(task, n)].task) == task)
 				__clear_bit(place(task, n), table->ended);
 	rcu_read_unlock();
-	for_each_set_bit(i, table->ended, SLOTS)
+	for_each_set_bit (i, table->ended, SLOTS)
 		WRITE_ONCE(table->slots[i].task, NULL);
 out:
 	resv_port_spin_unlock(&table->sweeping, flags);
 }
 
 /*
- * The caller's address was another's, whose slot is still there, unless a sweep that began before the caller did frees it:
+ * The caller's address was another's, whose slot is still there, unless a sweep that began before the caller did
+ * frees it:
  *
  *   sweep, `sweeping` held              this
  *   [R] the list of tasks: not there    (listed when it was made)

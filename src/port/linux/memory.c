@@ -2,9 +2,9 @@
 /*
  * The Linux port's memory: kmalloc(), and one workqueue for what was deferred.
  *
- * There are two lists, each with a work item of its own that takes all of a list and runs it in the order of asking. One is
- * run soon, the other after a grace period. An item never runs twice at once, which keeps the order. The queue has a
- * thread of its own for when there is no memory to make one: fences are signaled from there.
+ * There are two lists, each with a work item of its own that takes all of a list and runs it in the order of asking.
+ * One is run soon, the other after a grace period. An item never runs twice at once, which keeps the order. The queue
+ * has a thread of its own for when there is no memory to make one: fences are signaled from there.
  */
 #include <linux/completion.h>
 #include <linux/irq_work.h>
@@ -56,9 +56,7 @@ static LLIST_HEAD(deferred);
 static LLIST_HEAD(dropped); /* memory that could not be freed where it was to be */
 static struct irq_work __percpu *locks_dropped;
 
-static void nothing(struct irq_work *work)
-{
-}
+static void nothing(struct irq_work *work) {}
 
 /*
  * Nothing begins before its asker has dropped its spin locks: under those the asker's CPU takes no interrupt.
@@ -73,7 +71,7 @@ static void run_deferred(struct work_struct *work)
 	struct llist_node *memory = llist_del_all(&dropped);
 	int cpu;
 
-	for_each_possible_cpu(cpu)
+	for_each_possible_cpu (cpu)
 		irq_work_sync(per_cpu_ptr(locks_dropped, cpu));
 	WRITE_ONCE(server_of_deferred, current);
 	run(batch);
@@ -117,15 +115,15 @@ void resv_port_free(void *memory)
 /* ---- After readers ----------------------------------------------------------------------------------------------- */
 
 /*
- * One batch at a time waits for its grace period. Whoever turns `under_way` on begins one; that is also how what was asked
- * for while the last batch was run is not forgotten:
+ * One batch at a time waits for its grace period. Whoever turns `under_way` on begins one; that is also how what was
+ * asked for while the last batch was run is not forgotten:
  *
  *   asker                                worker, at its end
  *   [W] list (full barrier)              [W] under_way = 0, full barrier
  *   [R] under_way: 0? -> begins          [R] list: something? -> begins
  */
 static LLIST_HEAD(asked);
-static LLIST_HEAD(asked_memory); /* here, `fn` is the memory that the work lies in */
+static LLIST_HEAD(asked_memory);                /* here, `fn` is the memory that the work lies in */
 static struct llist_node *batch, *batch_memory; /* of whoever turned `under_way` on */
 static atomic_t under_way;
 static struct rcu_work after_readers_work;
@@ -223,7 +221,7 @@ static void reached(struct resv_port_work *work)
 
 static void pass(void (*ask_for)(struct resv_port_work *work))
 {
-	struct marker marker = { .work.fn = reached };
+	struct marker marker = {.work.fn = reached};
 
 	init_completion(&marker.passed);
 	ask_for(&marker.work);
@@ -249,7 +247,7 @@ int resv_linux_memory_init(void)
 		free_percpu(locks_dropped);
 		return -ENOMEM;
 	}
-	for_each_possible_cpu(cpu)
+	for_each_possible_cpu (cpu)
 		*per_cpu_ptr(locks_dropped, cpu) = IRQ_WORK_INIT_HARD(nothing);
 	INIT_RCU_WORK(&after_readers_work, run_after_readers);
 	return 0;
@@ -262,7 +260,7 @@ void resv_linux_memory_exit(void)
 	resv_port_drain();
 	flush_rcu_work(&after_readers_work);
 	destroy_workqueue(queue);
-	for_each_possible_cpu(cpu)
+	for_each_possible_cpu (cpu)
 		irq_work_sync(per_cpu_ptr(locks_dropped, cpu));
 	free_percpu(locks_dropped);
 }

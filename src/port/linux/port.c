@@ -2,9 +2,9 @@
 /*
  * The Linux port: what <resv/port.h> asks for, in a kernel module. A task is a task_struct.
  *
- * The port's spin lock is the architecture's own, with interrupts off: eight bytes have no room for what a debugging kernel
- * adds to a raw_spinlock_t, and on PREEMPT_RT it still spins. So nothing here that is called from any context may
- * sleep there: no kfree(), no spinlock_t.
+ * The port's spin lock is the architecture's own, with interrupts off: eight bytes have no room for what a debugging
+ * kernel adds to a raw_spinlock_t, and on PREEMPT_RT it still spins. So nothing here that is called from any context
+ * may sleep there: no kfree(), no spinlock_t.
  */
 #include <linux/bug.h>
 #include <linux/hrtimer.h>
@@ -171,7 +171,7 @@ bool resv_linux_task_lives(const struct task_struct *task)
 	bool lives = task == current;
 
 	rcu_read_lock();
-	for_each_process_thread(process, thread)
+	for_each_process_thread (process, thread)
 		lives |= thread == task;
 	rcu_read_unlock();
 	return lives;
@@ -211,7 +211,7 @@ noinline unsigned int resv_port_stack_trace(uintptr_t *pcs, unsigned int max, un
 	BUILD_BUG_ON(sizeof(*pcs) != sizeof(unsigned long));
 #ifdef RESV_LINUX_HAS_STACK_TRACE_SAVE
 	count = stack_trace_save((unsigned long *)pcs, max, skip + 1); /* one for this frame... */
-	barrier(); /* ...which is there: no tail call */
+	barrier();                                                     /* ...which is there: no tail call */
 #endif
 	return count;
 }

@@ -24,9 +24,7 @@ static inline int resv_linux_held_init(void)
 {
 	return 0;
 }
-static inline void resv_linux_held_exit(void)
-{
-}
+static inline void resv_linux_held_exit(void) {}
 #endif
 
 #endif /* RESV_PORT_LINUX_PORT_H */

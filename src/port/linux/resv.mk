@@ -33,7 +33,7 @@ resv-built-by := $(shell echo '$(resv-kernels)' | sed 's/....$$//')
 ifneq ($(CONFIG_GCC_VERSION),)
 ifneq ($(resv-built-by),$(resv-kind) $(resv-major))
 $(error resv: this kernel was built by $(resv-built-by), but CXX=$(CXX) is \
-	$(if $(resv-major),$(resv-kind) $(resv-major),not there). Name the C++ compiler of the same version: make CXX=...)
+	$(if $(resv-major),$(resv-kind) $(resv-major),not there). Name the compiler of the same version: make CXX=...)
 endif
 endif
 
@@ -53,6 +53,7 @@ resv-core := $(patsubst $(resv-dir)/%.cpp,$(obj)/resv/%.o,$(wildcard $(resv-dir)
 resv-port := port memory $(if $(filter y,$(CONFIG_RESV_PROVE_LOCKING)),held)
 resv-y := $(patsubst %,resv/src/port/linux/%.o,$(resv-port)) resv/resv.a
 $(shell mkdir -p $(sort $(dir $(resv-core))) $(obj)/resv/src/port/linux)
+targets += $(patsubst $(obj)/%,%,$(resv-core)) # kbuild looks up how those were made
 
 # Of the core a module gets what it needs.
 quiet_cmd_resv_ar = AR [M]  $@
@@ -61,8 +62,9 @@ quiet_cmd_resv_ar = AR [M]  $@
 $(obj)/resv/resv.a: $(resv-core) FORCE
 	$(call if_changed,resv_ar)
 
-# Of inline functions each object keeps a copy. What kbuild and objtool note of a function, section by section, would stay
-# where a linker drops a copy; so the sections are made ordinary ones, and the symbols, which are weak, find one of them.
+# Of inline functions each object keeps a copy. What kbuild and objtool note of a function, section by section, would
+# stay where a linker drops a copy; so the sections are made ordinary ones, and the symbols, which are weak, find one
+# of them.
 quiet_cmd_resv_cxx_o_cpp = CXX [M]  $@
       cmd_resv_cxx_o_cpp = $(CXX) $(resv-cxxflags) -c -o $@ $<; \
 	$(OBJCOPY) --remove-section=.group $@ $(cmd_objtool)

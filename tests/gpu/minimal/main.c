@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /*
- * The smallest driver that uses resv: /dev/minimal_gpu. What is written, a byte for each buffer, is a job that uses these
- * buffers; reading waits until all jobs are done that are there now, and tells how often each buffer was used.
+ * The smallest driver that uses resv: /dev/minimal_gpu. What is written, a byte for each buffer, is a job that uses
+ * these buffers; reading waits until all jobs are done that are there now, and tells how often each buffer was used.
  */
 #include <linux/delay.h>
 #include <linux/fs.h>
@@ -13,7 +13,7 @@
 #include <resv/resv.h>
 #include <resv_port/linux.h>
 
-#define BUFFERS	 16
+#define BUFFERS  16
 #define JOB_USES 8
 
 struct buffer {
@@ -50,7 +50,7 @@ static int submit(struct job *job, struct resv_object *const *objs, size_t count
 	resv_exec_init(&exec, RESV_EXEC_INTERRUPTIBLE_WAIT);
 	err = resv_exec_reserve(&exec, objs, count, 1); /* with room for a fence in each */
 	if (!err) {
-		resv_exec_for_each_locked_object(&exec, i, obj) {
+		resv_exec_for_each_locked_object (&exec, i, obj) {
 			container_of(obj, struct buffer, resv)->jobs++;
 			resv_add_fence(obj, &job->fence, RESV_USAGE_WRITE);
 		}
@@ -80,7 +80,8 @@ static ssize_t minimal_write(struct file *file, const char __user *from, size_t 
 	job = resv_port_alloc(sizeof(*job));
 	if (!job)
 		return -ENOMEM;
-	resv_fence_init(&job->fence, NULL, NULL, resv_fence_context_alloc(1), 1); /* each is a timeline of its own */
+	resv_fence_init(&job->fence, NULL, NULL, resv_fence_context_alloc(1),
+			1); /* each is a timeline of its own */
 	INIT_WORK(&job->work, job_run);
 	err = submit(job, objs, count);
 	if (!err)
@@ -103,8 +104,9 @@ static ssize_t minimal_read(struct file *file, char __user *to, size_t count, lo
 	return simple_read_from_buffer(to, count, pos, text, length);
 }
 
-static const struct file_operations fops = { .owner = THIS_MODULE, .write = minimal_write, .read = minimal_read };
-static struct miscdevice device = { .minor = MISC_DYNAMIC_MINOR, .name = "minimal_gpu", .fops = &fops };
+static const struct file_operations fops = {
+	.owner = THIS_MODULE, .write = minimal_write, .read = minimal_read};
+static struct miscdevice device = {.minor = MISC_DYNAMIC_MINOR, .name = "minimal_gpu", .fops = &fops};
 
 static void clean_up(void)
 {

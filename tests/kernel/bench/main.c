@@ -67,7 +67,7 @@ static int run_all(run_fn run, unsigned int seed, unsigned int loops, u64 *ns)
 	for (n = 0; n < TASKS; n++) {
 		struct runner *r = &runners[n];
 
-		*r = (struct runner){ .start = &start, .run = run, .seed = seed + n, .loops = loops };
+		*r = (struct runner){.start = &start, .run = run, .seed = seed + n, .loops = loops};
 		init_completion(&r->done);
 		r->task = kthread_create(run_one, r, "resv_bench/%u", n);
 		if (IS_ERR(r->task)) {
@@ -144,7 +144,10 @@ static int play(const struct row *row)
 	return 0;
 }
 
-#define ROW(what, side, ...) { what, bench_ours.side, bench_theirs.side, __VA_ARGS__ }
+#define ROW(what, side, ...)                                          \
+	{                                                             \
+		what, bench_ours.side, bench_theirs.side, __VA_ARGS__ \
+	}
 
 static int __init bench_init(void)
 {

@@ -161,7 +161,7 @@ static struct dma_fence *make(u64 timeline)
 static int add_fence(unsigned int unused, unsigned int loops)
 {
 	u64 timeline = dma_fence_context_alloc(1);
-	struct dma_fence *both[] = { make(timeline), make(timeline) };
+	struct dma_fence *both[] = {make(timeline), make(timeline)};
 	struct dma_resv object;
 	unsigned int i;
 	int err;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /*
- * The bug that the annotator was made for: a mutex of the driver's own against a reservation, where the second wait is for
- * an unreserve alone. Nobody else runs, nothing is contended; the report must come all the same, to the kernel's log.
- * The one who boots this looks for it there, between the two lines.
+ * The bug that the annotator was made for: a mutex of the driver's own against a reservation, where the second wait
+ * is for an unreserve alone. Nobody else runs, nothing is contended; the report must come all the same, to the
+ * kernel's log. The one who boots this looks for it there, between the two lines.
  */
 #include <linux/mutex.h>
 
@@ -76,7 +76,7 @@ static const char *driver_mutex_against_reservation(unsigned int n)
 }
 
 static const struct named_test tests[] = {
-	{ "driver_mutex_against_reservation", driver_mutex_against_reservation },
+	{"driver_mutex_against_reservation", driver_mutex_against_reservation},
 };
 
 SUITE(deadlock, tests);

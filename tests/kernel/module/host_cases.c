@@ -69,42 +69,41 @@ static unsigned int get_case(unsigned int index, struct test *test)
 	return lockdep_case_count();
 }
 
-const struct suite lockdep_suite = { "lockdep", get_case };
+const struct suite lockdep_suite = {"lockdep", get_case};
 
 #endif
 
 /* ---- The others in C -------------------------------------------------------------------------------------------- */
 
-#define RUN(name)                                          \
-	static const char *run_##name(unsigned int n)      \
-	{                                                  \
-		return c_api_##name();                     \
+#define RUN(name)                                     \
+	static const char *run_##name(unsigned int n) \
+	{                                             \
+		return c_api_##name();                \
 	}
 C_API_SCENARIOS(RUN)
 
 /* These return the line that failed. */
-#define RUN_LRU(name)                                      \
-	static const char *run_##name(unsigned int n)      \
-	{                                                  \
-		static char failure[32];                   \
-		int line = name();                         \
-							   \
+#define RUN_LRU(name)                                                        \
+	static const char *run_##name(unsigned int n)                        \
+	{                                                                    \
+		static char failure[32];                                     \
+		int line = name();                                           \
+                                                                             \
 		snprintf(failure, sizeof(failure), "lru_c_test.c:%d", line); \
-		return line ? failure : NULL;              \
+		return line ? failure : NULL;                                \
 	}
 RUN_LRU(lru_c_order)
 RUN_LRU(lru_c_try)
 RUN_LRU(lru_c_wait)
 RUN_LRU(lru_c_describe)
 
-#define ENTRY(name) { "c_api_" #name, run_##name },
+#define ENTRY(name) {"c_api_" #name, run_##name},
 
 static const struct named_test c_tests[] = {
-	C_API_SCENARIOS(ENTRY)
-	{ "lru_c_order", run_lru_c_order },
-	{ "lru_c_try", run_lru_c_try },
-	{ "lru_c_wait", run_lru_c_wait },
-	{ "lru_c_describe", run_lru_c_describe },
+	C_API_SCENARIOS(ENTRY){"lru_c_order", run_lru_c_order},
+	{"lru_c_try", run_lru_c_try},
+	{"lru_c_wait", run_lru_c_wait},
+	{"lru_c_describe", run_lru_c_describe},
 };
 
 static unsigned int get_c_test(unsigned int index, struct test *test)
@@ -112,4 +111,4 @@ static unsigned int get_c_test(unsigned int index, struct test *test)
 	return suite_get(c_tests, ARRAY_SIZE(c_tests), index, test);
 }
 
-const struct suite c_suite = { "c", get_c_test };
+const struct suite c_suite = {"c", get_c_test};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /*
- * The test module: loading it runs the suites and prints how they went, as KTAP, to the kernel's log. Each test runs in a
- * task of its own. When it has been unloaded again, nothing of it is left.
+ * The test module: loading it runs the suites and prints how they went, as KTAP, to the kernel's log. Each test runs
+ * in a task of its own. When it has been unloaded again, nothing of it is left.
  */
 #include <linux/module.h>
 #include <linux/string.h>
@@ -18,10 +18,11 @@ static const struct suite *const all_suites[] = {
 #if RESV_PROVE_LOCKING
 	&lockdep_suite, &deadlock_suite,
 #endif
-	&c_suite, &port_suite, &ww_suite, &reservation_suite,
+	&c_suite,       &port_suite,     &ww_suite, &reservation_suite,
 };
 
-unsigned int suite_get(const struct named_test *tests, unsigned int count, unsigned int index, struct test *test)
+unsigned int suite_get(const struct named_test *tests, unsigned int count, unsigned int index,
+		       struct test *test)
 {
 	if (test) {
 		strscpy(test->name, tests[index].name, sizeof(test->name));
@@ -35,8 +36,7 @@ static bool is_wanted(const struct suite *suite)
 {
 	const char *at = strstr(suites, suite->name);
 
-	return !*suites || (at && (at == suites || at[-1] == ',') &&
-			    strchr(",", at[strlen(suite->name)]));
+	return !*suites || (at && (at == suites || at[-1] == ',') && strchr(",", at[strlen(suite->name)]));
 }
 
 static void *run_test(void *data)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /*
- * What the tests need from their surroundings: threads, signals, a sink for reports, allocations that fail, and interrupts
- * as the annotator sees them. Calls of the port come here first; the linker sees to that (see Kbuild).
+ * What the tests need from their surroundings: threads, signals, a sink for reports, allocations that fail, and
+ * interrupts as the annotator sees them. Calls of the port come here first; the linker sees to that (see Kbuild).
  */
 #include <linux/atomic.h>
 #include <linux/delay.h>
@@ -124,7 +124,8 @@ void actor_end(struct actor *actor)
 
 void wait_until_asleep(struct task_struct *task)
 {
-	while (!(READ_ONCE(task->__state) & (TASK_INTERRUPTIBLE | TASK_UNINTERRUPTIBLE)) || READ_ONCE(task->on_cpu))
+	while (!(READ_ONCE(task->__state) & (TASK_INTERRUPTIBLE | TASK_UNINTERRUPTIBLE)) ||
+	       READ_ONCE(task->on_cpu))
 		usleep_range(50, 100);
 }
 

@@ -31,7 +31,8 @@ struct named_test {
 	unsigned int n;
 };
 
-unsigned int suite_get(const struct named_test *tests, unsigned int count, unsigned int index, struct test *test);
+unsigned int suite_get(const struct named_test *tests, unsigned int count, unsigned int index,
+		       struct test *test);
 
 /* ---- Threads: os.c ---- */
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /*
- * What <resv/port.h> promises, of the Linux port: what can only be asked in a kernel, and what tests/port_test.cpp asks of
- * the host's.
+ * What <resv/port.h> promises, of the Linux port: what can only be asked in a kernel, and what tests/port_test.cpp
+ * asks of the host's.
  */
 #include <linux/atomic.h>
 #include <linux/delay.h>
@@ -15,7 +15,9 @@
 #define MSEC 1000000ll
 
 static const enum resv_port_park_mode modes[] = {
-	RESV_PARK_UNINTERRUPTIBLE, RESV_PARK_INTERRUPTIBLE, RESV_PARK_KILLABLE,
+	RESV_PARK_UNINTERRUPTIBLE,
+	RESV_PARK_INTERRUPTIBLE,
+	RESV_PARK_KILLABLE,
 };
 
 static void pin_and_wake(resv_port_task task)
@@ -90,8 +92,8 @@ static int park_until(enum resv_port_park_mode mode, int64_t deadline)
 
 static const char *deadlines(unsigned int n)
 {
-	static const int64_t durations[] = { 1, 1000, MSEC, 30 * MSEC };
-	static const int64_t passed[] = { 1, 0, -1, -1000 * MSEC, S64_MIN };
+	static const int64_t durations[] = {1, 1000, MSEC, 30 * MSEC};
+	static const int64_t passed[] = {1, 0, -1, -1000 * MSEC, S64_MIN};
 	unsigned int i, k;
 
 	for (i = 0; i < ARRAY_SIZE(modes); i++) {
@@ -188,7 +190,7 @@ static void wake_late(struct irq_work *interrupt)
 
 static const char *pin_keeps_an_ended_task(unsigned int n)
 {
-	struct late_wake late = { .interrupt = IRQ_WORK_INIT_HARD(wake_late) };
+	struct late_wake late = {.interrupt = IRQ_WORK_INIT_HARD(wake_late)};
 	struct thread thread;
 
 	CHECK(thread_start(&thread, end_at_once, NULL) == 0);
@@ -292,7 +294,7 @@ static void free_late(struct irq_work *interrupt)
 
 static const char *memory_is_freed_in_interrupt(unsigned int n)
 {
-	struct late_free late = { .interrupt = IRQ_WORK_INIT_HARD(free_late), .memory = resv_port_alloc(1) };
+	struct late_free late = {.interrupt = IRQ_WORK_INIT_HARD(free_late), .memory = resv_port_alloc(1)};
 
 	CHECK(late.memory);
 	irq_work_queue(&late.interrupt);
@@ -424,7 +426,8 @@ static const char *texts(unsigned int n)
 	resv_port_symbol(1, text, sizeof(text));
 	CHECK(strcmp(text, "0x1") == 0);
 	resv_port_system(text, sizeof(text));
-	CHECK(strstr(text, "6.") == text && strstr(text, " #") && strstr(text, "Tainted: ") && strchr(text, 'O'));
+	CHECK(strstr(text, "6.") == text && strstr(text, " #") && strstr(text, "Tainted: ") &&
+	      strchr(text, 'O'));
 	return NULL;
 }
 
@@ -460,7 +463,7 @@ static const char *clock_goes_on(unsigned int n)
 	return NULL;
 }
 
-/* ---- Held locks: only with the annotator --------------------------------------------------------------------------- */
+/* ---- Held locks: only with the annotator ----------------------------------------------------------------------- */
 
 #if RESV_PROVE_LOCKING
 
@@ -556,7 +559,7 @@ static void *write_own(void *data)
 
 #define GUESTS 50
 
-/* Far more tasks come and go than there are places; those that live at the same time never meet, and begin with nothing. */
+/* More tasks come and go than there are places. Those that live at the same time never meet; each begins with nothing. */
 static const char *held_of_many_tasks(unsigned int n)
 {
 	static struct guest guests[GUESTS];
@@ -578,28 +581,28 @@ static const char *held_of_many_tasks(unsigned int n)
 #endif
 
 static const struct named_test tests[] = {
-	{ "task_identity", task_identity },
-	{ "parked_task_does_not_run", parked_task_does_not_run },
-	{ "wake_after_prepare", wake_after_prepare },
-	{ "deadlines", deadlines },
-	{ "pending_signals", pending_signals },
-	{ "ping_pong_loses_no_wake", ping_pong_loses_no_wake },
-	{ "pin_keeps_an_ended_task", pin_keeps_an_ended_task },
-	{ "spin_lock_excludes", spin_lock_excludes },
-	{ "spin_lock_turns_interrupts_off", spin_lock_turns_interrupts_off },
-	{ "critical_sections_nest", critical_sections_nest },
-	{ "memory_is_zeroed", memory_is_zeroed },
-	{ "memory_is_freed_in_interrupt", memory_is_freed_in_interrupt },
-	{ "deferred_work_waits_for_spin_locks", deferred_work_waits_for_spin_locks },
-	{ "after_readers_waits_for_sections", after_readers_waits_for_sections },
-	{ "memory_goes_after_readers", memory_goes_after_readers },
-	{ "texts", texts },
-	{ "stack_trace", stack_trace },
-	{ "clock_goes_on", clock_goes_on },
+	{"task_identity", task_identity},
+	{"parked_task_does_not_run", parked_task_does_not_run},
+	{"wake_after_prepare", wake_after_prepare},
+	{"deadlines", deadlines},
+	{"pending_signals", pending_signals},
+	{"ping_pong_loses_no_wake", ping_pong_loses_no_wake},
+	{"pin_keeps_an_ended_task", pin_keeps_an_ended_task},
+	{"spin_lock_excludes", spin_lock_excludes},
+	{"spin_lock_turns_interrupts_off", spin_lock_turns_interrupts_off},
+	{"critical_sections_nest", critical_sections_nest},
+	{"memory_is_zeroed", memory_is_zeroed},
+	{"memory_is_freed_in_interrupt", memory_is_freed_in_interrupt},
+	{"deferred_work_waits_for_spin_locks", deferred_work_waits_for_spin_locks},
+	{"after_readers_waits_for_sections", after_readers_waits_for_sections},
+	{"memory_goes_after_readers", memory_goes_after_readers},
+	{"texts", texts},
+	{"stack_trace", stack_trace},
+	{"clock_goes_on", clock_goes_on},
 #if RESV_PROVE_LOCKING
-	{ "held_of_task", held_of_task },
-	{ "held_of_interrupts", held_of_interrupts },
-	{ "held_of_many_tasks", held_of_many_tasks },
+	{"held_of_task", held_of_task},
+	{"held_of_interrupts", held_of_interrupts},
+	{"held_of_many_tasks", held_of_many_tasks},
 #endif
 };
 

@@ -7,9 +7,9 @@
 
 #include "check.h"
 
-#define MSEC	1000000ll
+#define MSEC    1000000ll
 #define OBJECTS 12
-#define ROUNDS	1200
+#define ROUNDS  1200
 
 /* ---- Waiting for an unreserve ----------------------------------------------------------------------------------- */
 
@@ -98,7 +98,7 @@ static void *wait_for_fences(void *data)
 static const char *interrupt_signals_fence(unsigned int n)
 {
 	static struct fence_waiter w;
-	struct job job = { .interrupt = IRQ_WORK_INIT_HARD(job_done) };
+	struct job job = {.interrupt = IRQ_WORK_INIT_HARD(job_done)};
 	struct thread waiter;
 
 	job.fence = new_fence(resv_fence_context_alloc(1), 1);
@@ -143,9 +143,9 @@ static void count_call(struct resv_fence *fence, struct resv_fence_cb *cb)
 /* The last reference of an array goes in the interrupt that signals its last member. */
 static const char *interrupt_completes_array(unsigned int n)
 {
-	struct job job = { .interrupt = IRQ_WORK_INIT_HARD(job_done) };
+	struct job job = {.interrupt = IRQ_WORK_INIT_HARD(job_done)};
 	struct resv_fence **members = resv_port_alloc(2 * sizeof(*members)), *array, *second;
-	struct counting c = { .calls = ATOMIC_INIT(0) };
+	struct counting c = {.calls = ATOMIC_INIT(0)};
 
 	CHECK(members);
 	job.fence = new_fence(resv_fence_context_alloc(1), 1);
@@ -169,7 +169,7 @@ static const char *interrupt_completes_array(unsigned int n)
 	return NULL;
 }
 
-/* ---- Transactions, fences, and readers without locks --------------------------------------------------------------- */
+/* ---- Transactions, fences, and readers without locks ------------------------------------------------------------- */
 
 struct world {
 	struct resv_object obj[OBJECTS];
@@ -200,7 +200,7 @@ static int submit(u32 *seed, uint64_t context, uint64_t seqno, struct resv_fence
 	if (!err && !fence)
 		err = -ENOMEM;
 	if (!err) {
-		resv_exec_for_each_locked_object(&exec, i, obj) {
+		resv_exec_for_each_locked_object (&exec, i, obj) {
 			world.count[obj - world.obj]++;
 			resv_add_fence(obj, fence, random(seed) % 2 ? RESV_USAGE_WRITE : RESV_USAGE_READ);
 		}
@@ -246,7 +246,7 @@ static void *read_without_locks(void *data)
 		if (random(&seed) % 4 == 0 && resv_wait_timeout(obj, RESV_USAGE_WRITE, false, MSEC) < 0)
 			return ERR_PTR(-EIO);
 		resv_iter_begin(&cursor, obj, RESV_USAGE_BOOKKEEP);
-		resv_for_each_fence_unlocked(&cursor, fence)
+		resv_for_each_fence_unlocked (&cursor, fence)
 			if (fence->seqno == 0 || fence->seqno > ROUNDS)
 				world.stop = true; /* no fence of ours */
 		resv_iter_end(&cursor);
@@ -299,7 +299,7 @@ static const char *submits_and_signals(unsigned int n)
 	return stress(true);
 }
 
-/* ---- Eviction ----------------------------------------------------------------------------------------------------- */
+/* ---- Eviction --------------------------------------------------------------------------------------------------- */
 
 struct buffer {
 	struct resv_lru_entry entry;
@@ -329,7 +329,7 @@ static void buffer_put(struct resv_lru_entry *entry)
 	atomic_dec(&buffer_of(entry)->references);
 }
 
-static const struct resv_lru_ops lru_ops = { .get = buffer_get, .put = buffer_put };
+static const struct resv_lru_ops lru_ops = {.get = buffer_get, .put = buffer_put};
 
 static int accept_any(struct resv_lru_entry *entry, struct resv_object *obj, bool reserved, void *data)
 {
@@ -430,7 +430,7 @@ static void buffer_gone(struct resv_release *release)
 /* Buffers that the device still uses go when an interrupt tells that it does not. */
 static const char *release_waits_for_interrupt(unsigned int n)
 {
-	struct job job = { .interrupt = IRQ_WORK_INIT_HARD(job_done) };
+	struct job job = {.interrupt = IRQ_WORK_INIT_HARD(job_done)};
 	unsigned int i;
 
 	begin_buffers();
@@ -444,7 +444,8 @@ static const char *release_waits_for_interrupt(unsigned int n)
 		CHECK(resv_add_fence(&buffers[i].obj, job.fence, RESV_USAGE_BOOKKEEP) == 0);
 		resv_unlock(&buffers[i].obj);
 		atomic_set(&buffers[i].references, 0);
-		resv_release_buffer(&buffers[i].release, &buffers[i].obj, &buffers[i].obj, &entry, 1, buffer_gone);
+		resv_release_buffer(&buffers[i].release, &buffers[i].obj, &buffers[i].obj, &entry, 1,
+				    buffer_gone);
 	}
 	resv_port_drain();
 	CHECK(atomic_read(&gone) == 0);
@@ -458,13 +459,13 @@ static const char *release_waits_for_interrupt(unsigned int n)
 }
 
 static const struct named_test tests[] = {
-	{ "waits_for_unreserve", waits_for_unreserve },
-	{ "interrupt_signals_fence", interrupt_signals_fence },
-	{ "interrupt_completes_array", interrupt_completes_array },
-	{ "submits_and_readers", submits_and_readers },
-	{ "submits_and_signals", submits_and_signals },
-	{ "evictions_and_uses", evictions_and_uses },
-	{ "release_waits_for_interrupt", release_waits_for_interrupt },
+	{"waits_for_unreserve", waits_for_unreserve},
+	{"interrupt_signals_fence", interrupt_signals_fence},
+	{"interrupt_completes_array", interrupt_completes_array},
+	{"submits_and_readers", submits_and_readers},
+	{"submits_and_signals", submits_and_signals},
+	{"evictions_and_uses", evictions_and_uses},
+	{"release_waits_for_interrupt", release_waits_for_interrupt},
 };
 
 SUITE(reservation, tests);

@@ -7,14 +7,14 @@
 
 #include "check.h"
 
-#define MANY	8
-#define LOCKS	16
-#define ROUNDS	1500
-#define MSEC	1000000ll
+#define MANY   8
+#define LOCKS  16
+#define ROUNDS 1500
+#define MSEC   1000000ll
 
 static RESV_DEFINE_WW_CLASS(wound_wait_class);
 static RESV_DEFINE_WD_CLASS(wait_die_class);
-static struct resv_ww_class *const classes[] = { &wound_wait_class, &wait_die_class };
+static struct resv_ww_class *const classes[] = {&wound_wait_class, &wait_die_class};
 
 /* So many threads meet here; for one use. */
 static void meet(atomic_t *missing)
@@ -344,16 +344,15 @@ static const char *deadlines(unsigned int n)
 	return NULL;
 }
 
-#define BOTH(name) { #name "_wound_wait", name, 0 }, { #name "_wait_die", name, 1 }
+#define BOTH(name)                         \
+	{#name "_wound_wait", name, 0},    \
+	{                                  \
+#name "_wait_die", name, 1 \
+	}
 
 static const struct named_test tests[] = {
-	BOTH(aa),
-	BOTH(abba),
-	BOTH(cycles),
-	BOTH(stress_in_any_order),
-	BOTH(stress_with_signals),
-	BOTH(signals),
-	BOTH(deadlines),
+	BOTH(aa),      BOTH(abba),      BOTH(cycles), BOTH(stress_in_any_order), BOTH(stress_with_signals),
+	BOTH(signals), BOTH(deadlines),
 };
 
 SUITE(ww, tests);
