@@ -205,17 +205,24 @@ static const char *pin_keeps_an_ended_task(unsigned int n)
 
 /* ---- Spinning ---------------------------------------------------------------------------------------------------- */
 
+#define SPINS 50000
+
 static struct resv_port_spinlock spin;
 static unsigned long spun;
+static atomic_t spinners_missing;
 
 static void *spin_many(void *data)
 {
 	unsigned int round;
 
-	for (round = 0; round < 20000; round++) {
-		unsigned long flags = resv_port_spin_lock(&spin);
+	atomic_dec(&spinners_missing);
+	while (atomic_read(&spinners_missing) > 0)
+		cond_resched();
+	for (round = 0; round < SPINS; round++) {
+		unsigned long flags = resv_port_spin_lock(&spin), seen = READ_ONCE(spun);
 
-		spun++;
+		resv_port_relax(0);
+		WRITE_ONCE(spun, seen + 1);
 		resv_port_spin_unlock(&spin, flags);
 	}
 	return NULL;
@@ -227,11 +234,12 @@ static const char *spin_lock_excludes(unsigned int n)
 	unsigned int i;
 
 	spun = 0;
+	atomic_set(&spinners_missing, ARRAY_SIZE(threads));
 	for (i = 0; i < ARRAY_SIZE(threads); i++)
 		CHECK(thread_start(&threads[i], spin_many, NULL) == 0);
 	for (i = 0; i < ARRAY_SIZE(threads); i++)
 		thread_join(&threads[i]);
-	CHECK(spun == ARRAY_SIZE(threads) * 20000);
+	CHECK(spun == ARRAY_SIZE(threads) * SPINS);
 	return NULL;
 }
 
@@ -544,8 +552,10 @@ static void *write_own(void *data)
 	unsigned int i;
 
 	guest->held = resv_port_held_locks();
-	if (!guest->held || memchr_inv(guest->held->opaque, 0, sizeof(guest->held->opaque)))
+	if (!guest->held || memchr_inv(guest->held->opaque, 0, sizeof(guest->held->opaque))) {
+		atomic_dec(guest->missing);
 		return ERR_PTR(-EIO);
+	}
 	for (i = 0; i < ARRAY_SIZE(guest->held->opaque); i++)
 		guest->held->opaque[i] = (unsigned int)(uintptr_t)current;
 	atomic_dec(guest->missing);
