@@ -281,7 +281,7 @@ lockgraph: build/prove/gpu/resv-gpu build/plain/gpu/resv-gpu | build/need/graph 
 check-sim: $(sims) ## that no interleaving breaks the locks, and that planted bugs do (about four minutes on two cores)
 	@tests/sim/check
 
-check-kernel: | build/need/kernel ## that it works in stock kernels, in QEMU (about five minutes on two cores)
+check-kernel: | build/need/build build/need/kernel ## that it works in stock kernels, in QEMU (about five minutes on two cores)
 	@tests/kernel/check $(or $(KERNEL),$(kernels))
 
 bench-count: all | build/need/test ## that no operation takes more instructions than it did
