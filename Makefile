@@ -73,7 +73,7 @@ relacy   := $(wildcard tests/sim/relacy/*.cpp)
 headers  := $(wildcard include/*/* src/*.hpp src/port/sim/*.hpp src/port/sim/*/*.hpp lockdep/*.hpp tests/gpu/*.hpp \
 	tests/gpu/host/*.hpp)
 scripts  := .ci/run $(wildcard tests/tools/* tests/bench/count/*.sh) $(addprefix tests/kernel/,boot build check compare fetch \
-	minimal one readme) tests/sim/check tests/sim/searches \
+	minimal one readme run) tests/sim/check tests/sim/searches \
 	tests/sim/bugs/check tests/sim/spin/check
 formatted := $(wildcard $(foreach dir,include/resv include/resv_port src src/port/host src/port/sim \
 	src/port/sim/resv_port lockdep tests tests/lockdep tests/gpu tests/gpu/host tests/bench tests/bench/count \

@@ -2,9 +2,9 @@
 /*
  * The port contract: everything that the core needs from its surroundings.
  *
- * A port is one file that defines these functions (src/port/host: futex and pthread; src/port/linux: a C shim that
- * kbuild compiles), and is linked with the conformance suite tests/port_test.cpp. Atomic operations are the one thing
- * that must be inline: they come from <resv_port/atomic.hpp>, which a port may replace by -I order.
+ * A port defines these functions (src/port/host: futex and pthread; src/port/linux: a C shim that kbuild compiles), and
+ * has a conformance suite (tests/port_test.cpp; tests/kernel/module/port.c). Atomic operations are the one thing that
+ * must be inline: they come from <resv_port/atomic.hpp>, which a port may replace by -I order.
  *
  * All functions are callable from task context. Those marked "any" are callable with interrupts off and from
  * interrupt handlers as well. None may sleep except resv_port_park().

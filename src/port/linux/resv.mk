@@ -41,7 +41,7 @@ endif
 
 resv-inherited = $(filter-out -std=%,$(filter-out -W%,$1) $(filter -Wa$(comma)% -Wp$(comma)%,$1))
 resv-cxxflags = -Wp,-MMD,$(depfile) -nostdinc -isystem $(shell $(CXX) -print-file-name=include) \
-	$(call resv-inherited,$(KBUILD_CFLAGS)) $(call resv-inherited,$(KBUILD_CFLAGS_MODULE)) \
+	$(CLANG_FLAGS) $(call resv-inherited,$(KBUILD_CFLAGS)) $(call resv-inherited,$(KBUILD_CFLAGS_MODULE)) \
 	-std=c++20 -ffreestanding -fno-exceptions -fno-rtti -fno-threadsafe-statics \
 	$(if $(filter gcc,$(resv-kind)),-fno-gnu-unique) -g0 -Wall \
 	$(filter -I%/uapi,$(LINUXINCLUDE)) -I$(resv-dir)/src/port/linux -I$(resv-dir)/include $(resv-defines)
