@@ -12,6 +12,15 @@ namespace gpu {
 
 class memory;
 
+/// What a front is told of the buffers that it had made for itself: of each by its `of_front`.
+struct front_ops {
+	/// The contents are about to leave their place: nobody may see that any longer. What is seen from now on is asked for
+	/// with memory::wait_at_home(). Context: task; the buffer is reserved. May sleep.
+	void (*unmap)(void *of_front);
+	/// The buffer has ended. Context: any; must not sleep.
+	void (*freed)(void *of_front);
+};
+
 /// A buffer where memory is limited. It is on the LRUs of all devices and on that of system memory from its making to its
 /// end; who walks one passes over those that are at home elsewhere.
 struct buffer {
@@ -27,8 +36,9 @@ struct buffer {
 
 	resv_release release{}; // the first
 	memory *owner;
-	uint32_t id = 0;     // never that of another buffer
-	uint32_t handle = 0; // by which clients name it; later another one's
+	uint32_t id = 0;          // never that of another buffer
+	uint32_t handle = 0;      // by which clients name it; later another one's
+	void *of_front = nullptr; // what the front knows it by, if it was made for that
 	resv::atomic<unsigned> references{1};
 	resv::atomic<uint32_t> home{0}; // a place; changed by who holds the reservation
 	listed on[lists];

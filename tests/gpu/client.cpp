@@ -10,7 +10,7 @@ bool client::create(actor &self)
 	if (c.signal_rate != 0 || c.interrupt_every != 0)
 		request_ = resv::interruptible;
 	return source_.create(self) && wanted_.create_zeroed(c.max_buffers_per_job + 1) &&
-	       (c.vram == 0 || held_.create_zeroed(c.max_buffers_per_job));
+	       (c.vram == 0 || held_.create_zeroed(c.max_buffers_per_job + 1));
 }
 
 void client::run()
@@ -161,7 +161,7 @@ client::span client::run_reserved(int64_t begin)
 {
 	span held = {resv_port_clock(), 0};
 	self_->stats.wait.add(held.begin - begin);
-	hang();
+	gpu_.hang_if_told(*self_);
 	if (plan_.run_by_ring) {
 		self_->note_wait(actor::the_ring);
 		gpu_.ring_at(plan_.ring).submit_and_wait(job_);
@@ -174,13 +174,6 @@ client::span client::run_reserved(int64_t begin)
 		trace_span(begin, held);
 	}
 	return held;
-}
-
-void client::hang()
-{
-	if (gpu_.config().broken == breakage::hang && self_->index == 0)
-		while (gpu_.running())
-			nap_until(resv_port_clock() + 1000000);
 }
 
 void client::trace_span(int64_t begin, span held)

@@ -2,7 +2,7 @@
 #ifndef GPU_CLIENT_HPP
 #define GPU_CLIENT_HPP
 
-#include "device.hpp"
+#include "fenced_job.hpp"
 #include "job_source.hpp"
 
 namespace gpu {
@@ -10,7 +10,7 @@ namespace gpu {
 /// A user of the device: submits one job after the other.
 class client {
 public:
-	explicit client(device &gpu) : gpu_(gpu), source_(gpu) {}
+	explicit client(device &gpu) : gpu_(gpu), source_(gpu.config(), gpu.popularity()) {}
 
 	/// False: no memory.
 	[[nodiscard]] bool create(actor &self);
@@ -37,13 +37,10 @@ private:
 	int reserve_one_and_run(int64_t begin);
 	span run_reserved(int64_t begin);
 	bool has_room() const;
-	void hang();
 	void trace_span(int64_t begin, span held);
 
 	// Where memory is limited; see memory.hpp.
 	int submit_with_fences(int64_t begin);
-	int make_all_resident(resv::transaction &t);
-	int submit_resident(resv::transaction &t, span &held);
 	void back_off(unsigned times);
 	void wait_for_last();
 
@@ -62,9 +59,9 @@ private:
 	unsigned wanted_count_ = 0;
 
 	// Where memory is limited.
-	array<buffer *> held_;    // the buffers of the job at hand: a reference to each
-	resv::fence_ref last_;    // the last job's
-	size_t words_logged_ = 0; // or to be, by the ring
+	array<named_buffer> held_; // the buffers of the job at hand
+	resv::fence_ref last_;     // the last job's
+	size_t words_logged_ = 0;  // or to be, by the ring
 };
 
 } // namespace gpu

@@ -7,6 +7,7 @@
 namespace gpu {
 
 struct recorded_client;
+struct front_ops;
 
 /// The order in which a job reserves its buffers.
 enum class lock_order : unsigned {
@@ -67,9 +68,16 @@ struct config {
 	// One for each client, whose jobs are then played instead of made up; the front's. See recording.hpp.
 	const recorded_client *recorded = nullptr;
 	bool recorded_pace = false; // submitted when they were then; else as soon as possible
+
+	// Users who come and go, and bring buffers and jobs of their own, of which there are `buffers` at most; in place of
+	// clients. See session.hpp.
+	unsigned sessions = 0;
+	bool keep_logs = true;            // what a session's jobs saw; else it is forgotten
+	const front_ops *front = nullptr; // of those buffers
 };
 
 inline constexpr unsigned max_clients = 256;
+inline constexpr unsigned max_sessions = 64;
 inline constexpr unsigned max_rings = 16;
 inline constexpr unsigned max_devices = 2;
 inline constexpr unsigned max_recycled = 65536; // buffers of a run

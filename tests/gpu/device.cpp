@@ -2,6 +2,7 @@
 #include "device.hpp"
 
 #include "client.hpp"
+#include "session.hpp"
 
 namespace gpu {
 
@@ -36,10 +37,11 @@ int device::create(const gpu::config &c)
 	config_ = c;
 	const bool limited = c.vram != 0;
 	unsigned groups = (c.buffers + c.shared_reservations - 1) / c.shared_reservations;
-	unsigned actors = limited ? recycler_index() + 1 : c.clients + (c.eviction_rate != 0);
+	unsigned actors = limited ? recycler_index() + 1 : users() + (c.eviction_rate != 0);
 	if ((!limited && (!reservations_.create(groups, cls()) || !pages_.create(c.buffers, c.words))) ||
 	    !popularity_.create(c.buffers, c.skew) || !actors_.create(actors) ||
-	    !rings_.create(c.rings + (limited ? c.devices : 0)) || !clients_.create(c.clients, *this))
+	    !rings_.create(c.rings + (limited ? c.devices : 0)) || !clients_.create(c.clients, *this) ||
+	    !sessions_.create(c.sessions, *this))
 		return -ENOMEM;
 
 	// A client's jobs are many, and larger than an eviction.
@@ -66,6 +68,8 @@ int device::create(const gpu::config &c)
 	for (unsigned i = 0; i < c.clients; i++)
 		if (!clients_[i].create(actors_[i]))
 			return -ENOMEM;
+	for (unsigned i = 0; i < c.sessions; i++)
+		sessions_[i].create(actors_[i]);
 	if (int err = show_lock_order())
 		return err;
 	traced_ = this;
@@ -79,17 +83,29 @@ int device::create(const gpu::config &c)
 int device::show_lock_order()
 {
 	pretended_lock fault(resv_lockdep_mmap_lock);
-	buffer *any = config_.vram != 0 ? &memory_.get(0) : nullptr;
+	resv::reservation_object any(cls());
 	int err;
 	{
 		resv::transaction t(cls());
-		err = t.reserve_one(any ? any->object : reservations_[0]);
+		err = t.reserve_one(any);
 		pretended_lock reclaim(resv_lockdep_fs_reclaim);
 		resv_fence_might_wait();
 	}
-	if (any)
-		memory::put(*any);
+	any.destroy();
 	return err;
+}
+
+session *device::open_session()
+{
+	for (session &s : sessions_)
+		if (s.open())
+			return &s;
+	return nullptr;
+}
+
+void device::close_session(session &s)
+{
+	s.close();
 }
 
 void device::run_client(unsigned i)
@@ -99,6 +115,13 @@ void device::run_client(unsigned i)
 	while (clients_arrived_.load(order_) < config_.clients && running())
 		nap_until(resv_port_clock() + look_interval_ns);
 	clients_[i].run();
+}
+
+void device::hang_if_told(const actor &self) const
+{
+	if (config_.broken == breakage::hang && self.index == 0)
+		while (running())
+			nap_until(resv_port_clock() + 1000000);
 }
 
 void device::close()

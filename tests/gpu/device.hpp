@@ -26,6 +26,7 @@
 namespace gpu {
 
 class client;
+class session;
 
 /// Why a run ended before all jobs were run.
 enum class stop_reason : unsigned { none, time, user, log_full, stuck, error };
@@ -49,6 +50,11 @@ public:
 	void run_recycler();
 	void run_storm();
 
+	/// A session for somebody who comes, and its end; see session.hpp. nullptr: there are as many as may be, or there is
+	/// no memory. Context: task.
+	session *open_session();
+	void close_session(session &s);
+
 	/// Tells the clients to end after the job they are at. The first reason counts. Context: any.
 	void stop(stop_reason reason) { stopped_.compare_exchange(0, static_cast<unsigned>(reason), order_); }
 	stop_reason stopped() const { return static_cast<stop_reason>(stopped_.load(order_)); }
@@ -66,12 +72,15 @@ public:
 	const gpu::config &config() const { return config_; }
 	resv::ww_class &cls() const;
 
-	/// All who touch buffers: the clients, then the evictor; where memory is limited, then the swapper and the
+	/// Those who submit jobs: clients, or sessions.
+	unsigned users() const { return config_.clients + config_.sessions; }
+
+	/// All who touch buffers: the users, then the evictor; where memory is limited, then the swapper and the
 	/// recycler.
 	unsigned actors() const { return static_cast<unsigned>(actors_.size()); }
-	unsigned evictor_index() const { return config_.clients; }
-	unsigned swapper_index() const { return config_.clients + 1; }
-	unsigned recycler_index() const { return config_.clients + 2; }
+	unsigned evictor_index() const { return users(); }
+	unsigned swapper_index() const { return users() + 1; }
+	unsigned recycler_index() const { return users() + 2; }
 	actor &actor_at(unsigned i) { return actors_[i]; }
 	const actor &actor_at(unsigned i) const { return actors_[i]; }
 
@@ -81,6 +90,9 @@ public:
 	page_store &pages() { return pages_; }
 	const zipf &popularity() const { return popularity_; }
 	ring &ring_at(unsigned i) { return rings_[i]; }
+
+	/// With breakage::hang client 0 stays here, with what it has reserved, until the run is stopped.
+	void hang_if_told(const actor &self) const;
 
 	/// Those for jobs, and where memory is limited one for the copies of each device.
 	unsigned rings() const { return static_cast<unsigned>(rings_.size()); }
@@ -133,6 +145,7 @@ private:
 	array<ring> rings_;
 	gpu::memory memory_; // if limited
 	array<client> clients_;
+	array<session> sessions_;
 	resv::atomic<unsigned> clients_arrived_{0};
 	resv::atomic<unsigned> stopped_{0};
 	resv::atomic<unsigned> closed_{0};

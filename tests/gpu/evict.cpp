@@ -23,6 +23,8 @@ unsigned memory::usual_fences() const
 void memory::move(buffer &b, const free_place &to, ring &engine, submission *prepared, free_place &vacated,
 		  actor &self)
 {
+	if (b.of_front)
+		config_.front->unmap(b.of_front);
 	submission &copy = *prepared;
 	copy.from = b.home.load(resv::order::relaxed);
 	copy.to = to.number;

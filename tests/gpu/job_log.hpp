@@ -59,6 +59,9 @@ public:
 		jobs_++;
 	}
 
+	/// Makes room for others. What jobs() counts goes on.
+	void forget() { used_ = 0; }
+
 	uint32_t jobs() const { return jobs_; }
 
 	/// Words that there is room for in all.
@@ -66,6 +69,7 @@ public:
 
 	/// The words in use. A job's position is that of its first word; the next job's is one past its accesses.
 	size_t used() const { return used_; }
+	const uint64_t *words() const { return words_.begin(); }
 	unsigned count_at(size_t position) const { return static_cast<unsigned>(words_[position]); }
 	access at(size_t position, unsigned i) const { return access(words_[position + 1 + i]); }
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 #include "job_source.hpp"
 
-#include "device.hpp"
-
 namespace gpu {
 
 namespace {
@@ -36,14 +34,14 @@ void sort(use *uses, unsigned n, const Before &before)
 
 bool job_source::create(actor &self)
 {
-	const config &c = gpu_.config();
+	const config &c = config_;
 	self_ = &self;
 	return uses_.create_zeroed(c.max_buffers_per_job) && picked_.create_zeroed(c.buffers);
 }
 
 bool job_source::next(job_plan &plan)
 {
-	const config &c = gpu_.config();
+	const config &c = config_;
 	const uint32_t done = given_;
 	random_source &random = self_->random;
 	if (c.recorded ? done >= c.recorded[self_->index].count : c.jobs != 0 && done >= c.jobs)
@@ -66,7 +64,7 @@ bool job_source::next(job_plan &plan)
 
 void job_source::make_up(job_plan &plan)
 {
-	const config &c = gpu_.config();
+	const config &c = config_;
 	random_source &random = self_->random;
 	plan.without_context = random.percent(c.no_context_share);
 	unsigned range = c.max_buffers_per_job - c.min_buffers_per_job + 1;
@@ -79,7 +77,7 @@ void job_source::make_up(job_plan &plan)
 
 void job_source::play(job_plan &plan, const recorded_job &job)
 {
-	const config &c = gpu_.config();
+	const config &c = config_;
 	plan.count = job.count;
 	plan.ring = job.ring;
 	plan.begin_ns = c.recorded_pace ? job.begin_ns : 0;
@@ -94,7 +92,7 @@ void job_source::play(job_plan &plan, const recorded_job &job)
 // One that this job has not picked yet: if need be, the next after it that is so.
 uint32_t job_source::pick_buffer(uint32_t job)
 {
-	uint32_t buffer = gpu_.popularity().pick(self_->random);
+	uint32_t buffer = popularity_.pick(self_->random);
 	while (picked_[buffer] == job)
 		buffer = buffer + 1 == picked_.size() ? 0 : buffer + 1;
 	picked_[buffer] = job;
@@ -103,7 +101,7 @@ uint32_t job_source::pick_buffer(uint32_t job)
 
 void job_source::order_uses(unsigned count)
 {
-	lock_order order = gpu_.config().order;
+	lock_order order = config_.order;
 	if (order == lock_order::opposite)
 		order = self_->index % 2 == 0 ? lock_order::ascending : lock_order::descending;
 	if (order == lock_order::ascending)

@@ -5,11 +5,10 @@
 #define GPU_JOB_SOURCE_HPP
 
 #include "actor.hpp"
+#include "config.hpp"
 #include "recording.hpp"
 
 namespace gpu {
-
-class device;
 
 /// A job that is to be submitted.
 struct job_plan {
@@ -27,7 +26,7 @@ struct job_plan {
 /// One client's jobs.
 class job_source {
 public:
-	explicit job_source(device &gpu) : gpu_(gpu) {}
+	job_source(const config &c, const zipf &popularity) : config_(c), popularity_(popularity) {}
 
 	/// False: no memory.
 	[[nodiscard]] bool create(actor &self);
@@ -41,7 +40,8 @@ private:
 	uint32_t pick_buffer(uint32_t job);
 	void order_uses(unsigned count);
 
-	device &gpu_;
+	const config &config_;
+	const zipf &popularity_;
 	actor *self_ = nullptr;
 	uint32_t given_ = 0; // jobs
 	array<use> uses_;

@@ -27,19 +27,21 @@ int memory::create(const config &c, resv::ww_class &cls, page_store &pages, ring
 	cls_ = &cls;
 	pages_ = &pages;
 	engines_ = engines;
-	const unsigned most = c.buffers + spare_buffers;
-	const unsigned sizes[memories] = {c.vram, c.devices > 1 ? c.vram : 0, c.system ? c.system : most,
-					  most};
+	const unsigned named = c.sessions != 0 ? 0 : c.buffers; // the front's have no handles here
+	const unsigned sizes[memories] = {c.vram, c.devices > 1 ? c.vram : 0, c.system ? c.system : most(),
+					  most()};
 	unsigned total = 0;
 	for (unsigned i = 0; i < memories; total += sizes[i++])
 		if (!pools_[i].create(total, sizes[i]))
 			return -ENOMEM;
-	if (!pages.create(total, c.words) || !left_.create_zeroed(size_t{c.buffers} + max_recycled) ||
-	    !handles_.create_zeroed(c.buffers))
+	const unsigned page_words = c.sessions != 0 ? max_words + 3 : 8; // users may map them
+	if (!pages.create(total, c.words, page_words) ||
+	    !left_.create_zeroed(named != 0 ? size_t{named} + max_recycled : 0) ||
+	    !handles_.create_zeroed(named))
 		return -ENOMEM;
 	for (uint32_t i = 0; i < total; i++)
 		pages.poison(i);
-	for (uint32_t i = 0; i < c.buffers; i++) {
+	for (uint32_t i = 0; i < named; i++) {
 		free_place home;
 		buffer *b = handles_[i] = make_buffer(i);
 		if (!b)
@@ -59,7 +61,7 @@ buffer *memory::make_buffer(uint32_t handle)
 	if (!at)
 		return nullptr;
 	auto *b = new (place{at}) buffer(*this, *cls_);
-	b->id = next_id_++;
+	b->id = next_id_.fetch_add(1, resv::order::relaxed);
 	b->handle = handle;
 	for (buffer::listed &l : b->on)
 		l.self = b;
@@ -116,33 +118,39 @@ void memory::free_buffer(resv_release *release)
 	for (buffer::listed &l : b.on)
 		resv::lru::del(l.entry);
 	uint32_t home = b.home.load(resv::order::relaxed);
-	m.left_[b.id] = m.pages_->read(home);
+	if (b.id < m.left_.size())
+		m.left_[b.id] = m.pages_->read(home);
 	m.pages_->poison(home);
 	m.give_back({home, nullptr});
 	b.object.destroy();
+	if (b.of_front) {
+		m.config_.front->freed(b.of_front);
+		m.promised_.fetch_add(-1u, resv::order::relaxed);
+	}
 	b.~buffer();
 	resv_port_free(&b);
 	m.existing_.fetch_add(-1u, resv::order::release);
 }
 
-bool memory::recycle(actor &self) RESV_NO_ANALYSIS
+// A buffer with one reference, whose contents a ring writes. Only then others may find it.
+int memory::make_filled(uint32_t handle, void *of_front, buffer *&made) RESV_NO_ANALYSIS
 {
-	if (existing_.load(resv::order::acquire) >= config_.buffers + spare_buffers ||
-	    next_id_ == left_.size())
-		return false;
 	submission *fill = submission::create(work::fill, 0, 1);
+	if (!fill)
+		return -ENOMEM;
 	free_place home;
-	if (!fill || !take_below_vram(home)) {
+	if (!take_below_vram(home)) {
 		submission::destroy(fill);
-		return false;
+		return -ENOSPC;
 	}
-	buffer *made = make_buffer(self.random.below(config_.buffers));
+	made = make_buffer(handle);
 	if (!made) {
 		give_back(home);
 		submission::destroy(fill);
-		return false;
+		return -ENOMEM;
 	}
 	buffer &b = *made;
+	b.of_front = of_front;
 	b.home.store(home.number, resv::order::relaxed);
 	fill->to = home.number;
 	fill->buffer = b.id;
@@ -155,14 +163,45 @@ bool memory::recycle(actor &self) RESV_NO_ANALYSIS
 	resv_fence_put(fill->c());
 	for (unsigned list = 0; list < buffer::lists; list++)
 		lrus_[list].add(b.on[list].entry, b.object);
+	return 0;
+}
 
+bool memory::recycle(actor &self)
+{
+	buffer *made;
+	if (existing_.load(resv::order::acquire) >= most() || ids() == left_.size() ||
+	    make_filled(self.random.below(config_.buffers), nullptr, made) != 0)
+		return false;
 	handle_lock_.lock();
-	buffer &old = *handles_[b.handle];
-	handles_[b.handle] = &b;
+	buffer &old = *handles_[made->handle];
+	handles_[made->handle] = made;
 	handle_lock_.unlock();
 	put(old);
 	self.stats.recycled++;
 	return true;
+}
+
+// The swap store has a place for each, wherever they are: so who counts before making one keeps it that way.
+int memory::make_for_front(void *of_front, buffer *&made)
+{
+	if (promised_.fetch_add(1, resv::order::relaxed) >= config_.buffers) {
+		promised_.fetch_add(-1u, resv::order::relaxed);
+		return -ENOSPC;
+	}
+	int err = make_filled(0, of_front, made);
+	if (err != 0)
+		promised_.fetch_add(-1u, resv::order::relaxed);
+	return err;
+}
+
+// Whoever moves it reserves it, and until then it stays.
+int memory::wait_at_home(buffer &b, bool interruptible, const void *&page)
+{
+	int64_t left = b.object.wait(resv::usage::kernel, interruptible);
+	if (left < 0)
+		return static_cast<int>(left);
+	page = pages_->page_at(b.home.load(resv::order::relaxed));
+	return 0;
 }
 
 unsigned memory::settle()

@@ -45,12 +45,26 @@ public:
 	memory &operator=(const memory &) = delete;
 	~memory();
 
-	/// Makes the pages, and config.buffers buffers in system memory, as far as there is room. `engines`: a ring for
-	/// each device's copies. Returns 0 or -ENOMEM.
+	/// Makes the pages, and config.buffers buffers in system memory, as far as there is room; with config.sessions room
+	/// for so many. `engines`: a ring for each device's copies. Returns 0 or -ENOMEM.
 	[[nodiscard]] int create(const config &config, resv::ww_class &cls, page_store &pages, ring *engines);
 
 	/// The buffer that has this handle now, with a reference. Context: any.
 	buffer &get(uint32_t handle);
+
+	/// Makes a buffer for the front. The caller gets its first reference; a ring is yet to write the contents. Returns 0;
+	/// -ENOSPC: there are as many as may be; or -ENOMEM. May sleep. Context: task.
+	RESV_NODISCARD int make_for_front(void *of_front, buffer *&made);
+
+	/// Waits until the contents are at home, and then shows where: `*page`, for as long as the buffer is reserved. Returns
+	/// 0, or -EINTR if a signal may end waits. May sleep. Context: it is reserved.
+	RESV_NODISCARD int wait_at_home(buffer &b, bool interruptible, const void *&page);
+
+	/// Tells who holds what, as resv_lru_describe().
+	void describe(void (*emit)(const char *line, void *data), void *data)
+	{
+		resv_lru_describe(reinterpret_cast<resv_lru *>(&lrus_[system_memory]), emit, data);
+	}
 
 	/// Drops a reference. With the last one the buffer ends, once its fences have been signaled. Context: task.
 	static void put(buffer &b);
@@ -79,7 +93,7 @@ public:
 
 	/// What each buffer held at its end, by its id. Context: settled.
 	const page_store::snapshot *left() const { return left_.begin(); }
-	unsigned ids() const { return next_id_; }
+	unsigned ids() const { return next_id_.load(resv::order::relaxed); }
 
 private:
 	static constexpr unsigned system_memory = max_devices;
@@ -89,6 +103,8 @@ private:
 	static constexpr unsigned patience = 3;
 
 	buffer *make_buffer(uint32_t handle);
+	int make_filled(uint32_t handle, void *of_front, buffer *&made);
+	unsigned most() const { return config_.buffers + spare_buffers; }
 	bool take_below_vram(free_place &place);
 	void give_back(const free_place &vacated);
 	submission *new_move() const;
@@ -113,9 +129,10 @@ private:
 	ring *engines_ = nullptr;
 	place_pool pools_[memories];
 	resv::lru lrus_[buffer::lists];
-	array<page_store::snapshot> left_;
-	uint32_t next_id_ = 0;               // of a new buffer
+	array<page_store::snapshot> left_;   // of the clients' buffers
+	resv::atomic<uint32_t> next_id_{0};  // of a new buffer
 	resv::atomic<unsigned> existing_{0}; // buffers
+	resv::atomic<unsigned> promised_{0}; // buffers to the front
 	spin_lock handle_lock_;
 	array<buffer *> handles_; // guarded by it; a reference to each
 };

@@ -67,11 +67,11 @@ public:
 		bool intact;
 	};
 
-	/// `words` are what a page has beside its header. False: no memory.
-	[[nodiscard]] bool create(unsigned pages, unsigned words)
+	/// `words` are what a page has beside its header; a multiple of `align` words is set aside for it. False: no memory.
+	[[nodiscard]] bool create(unsigned pages, unsigned words, unsigned align = 8)
 	{
 		words_ = words;
-		stride_ = (header + words + 7) / 8 * 8; // whole cache lines
+		stride_ = (header + words + align - 1) / align * align;
 		if (!data_.create_zeroed(size_t{pages} * stride_))
 			return false;
 		pages_ = pages;
@@ -82,16 +82,25 @@ public:
 
 	unsigned size() const { return pages_; }
 
+	static constexpr uint64_t poisoned =
+		0x6b6b6b6b6b6b6b6b; // in all words of what is not a buffer's home
+
 	template <typename Access = reserved_access>
 	snapshot read(uint32_t at) const
 	{
-		const uint64_t *page = &data_[size_t{at} * stride_];
+		return look<Access>(page_at(at), words_);
+	}
+
+	/// The same for a page wherever it is.
+	template <typename Access = reserved_access>
+	static snapshot look(const volatile uint64_t *page, unsigned words)
+	{
 		uint64_t version = Access::load(page[0]);
 		uint64_t digest = Access::load(page[1]);
 		uint64_t writer = Access::load(page[2]);
 		uint64_t base = base_of(version, digest, writer);
 		bool intact = true;
-		for (unsigned i = 0; i < words_; i++)
+		for (unsigned i = 0; i < words; i++)
 			intact &= Access::load(page[header + i]) == base * (2 * i + 1);
 		return {digest, static_cast<uint32_t>(version), intact};
 	}
@@ -122,9 +131,10 @@ public:
 	void poison(uint32_t at)
 	{
 		for (size_t i = 0; i < header + words_; i++)
-			data_[at * stride_ + i] = 0x6b6b6b6b6b6b6b6b;
+			data_[at * stride_ + i] = poisoned;
 	}
 
+	const uint64_t *page_at(uint32_t at) const { return &data_[size_t{at} * stride_]; }
 	size_t page_bytes() const { return (header + words_) * sizeof(uint64_t); }
 
 private:

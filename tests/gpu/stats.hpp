@@ -16,12 +16,7 @@ public:
 		max_ = value > max_ ? value : max_;
 	}
 
-	void merge(const histogram &other)
-	{
-		for (unsigned i = 0; i < buckets; i++)
-			counts_[i] += other.counts_[i];
-		max_ = other.max_ > max_ ? other.max_ : max_;
-	}
+	void merge(const histogram &other) { merge(other.counts_, other.max_); }
 
 	uint64_t max() const { return max_; }
 
@@ -40,9 +35,18 @@ public:
 		return 0;
 	}
 
-private:
 	static constexpr unsigned buckets = 62 * 8;
+	uint64_t count_at(unsigned bucket) const { return counts_[bucket]; }
 
+	/// Adds what another one, somewhere else, has counted.
+	void merge(const uint64_t *counts, uint64_t max)
+	{
+		for (unsigned i = 0; i < buckets; i++)
+			counts_[i] += counts[i];
+		max_ = max > max_ ? max : max_;
+	}
+
+private:
 	static constexpr unsigned bucket_of(uint64_t value)
 	{
 		if (value < 8)

@@ -64,6 +64,8 @@ void submission::run(page_store &pages)
 			execute<unreserved_access>(pages, id, uses, count_of_uses, owner->log, places);
 		else
 			execute(pages, id, uses, count_of_uses, owner->log, places);
+		if (!owner->keeps_log)
+			owner->log.forget();
 		owner->note_completed();
 		break;
 	case work::copy:
