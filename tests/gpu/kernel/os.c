@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+/* What the software GPU needs beyond the port: see ../os.hpp. */
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+#include <resv/port.h>
+
+void *gpu_os_allocate(size_t bytes);
+void gpu_os_release(void *memory);
+void gpu_os_interrupt(resv_port_task task);
+void gpu_os_signals_handled(void);
+
+/* What users may map is large, and comes from vmalloc(). Small memory of a size that is a power of two is aligned to it. */
+void *gpu_os_allocate(size_t bytes)
+{
+	if (bytes >= PAGE_SIZE)
+		return vzalloc(bytes);
+	return kzalloc(roundup_pow_of_two(max_t(size_t, bytes, 64)), GFP_KERNEL);
+}
+
+void gpu_os_release(void *memory)
+{
+	kvfree(memory);
+}
+
+/* There is no signal: the call returns to be restarted, and the way back to user space finds nothing to do. */
+void gpu_os_interrupt(resv_port_task task)
+{
+	struct task_struct *t = (struct task_struct *)task;
+
+	set_tsk_thread_flag(t, TIF_SIGPENDING);
+	if (t != current)
+		wake_up_process(t);
+}
+
+void gpu_os_signals_handled(void)
+{
+	recalc_sigpending();
+}
