@@ -65,6 +65,7 @@ tests    := $(wildcard tests/*.cpp tests/*.c tests/lockdep/*.cpp tests/lockdep/*
 	tests/gpu/host/*_test.cpp)
 gpu      := $(filter-out %_test.cpp,$(wildcard tests/gpu/*.cpp))
 gpu_host := $(filter-out %_test.cpp %/main.cpp,$(wildcard tests/gpu/host/*.cpp))
+gpu_client := $(wildcard tests/gpu/kernel/client/*.cpp)
 bench    := $(filter-out tests/bench/lockdep%,$(wildcard tests/bench/*.cpp))
 bench_lockdep := tests/bench/main.cpp tests/bench/machine.cpp $(wildcard tests/bench/lockdep*.cpp)
 sim_port := $(wildcard src/port/sim/*.cpp)
@@ -107,7 +108,7 @@ build/$1/%.c.o: %.c build/$1/include/resv/autoconf.h
 		-Ibuild/$1/include -Iinclude -MMD -MP -c $$< -o $$@
 
 $(call objects,$1,$(core) $(gpu)): private kind_flags = $(if $(filter relacy,$1),,$(freestanding)) $(analysis.$1)
-$(call objects,$1,$(port) $(gpu_host)): private kind_flags = $(analysis.$1)
+$(call objects,$1,$(port) $(gpu_host) $(gpu_client)): private kind_flags = $(analysis.$1)
 $(call objects,$1,$(tests)): private kind_flags = $(call tests_flags,$1) -Winvalid-pch \
 	-include build/$1/tests/precompiled.hpp
 $(call objects,$1,$(sim_port) $(sim) $(relacy)): private kind_flags = -I.
@@ -130,6 +131,10 @@ build/$1/tests/resv_tests: $(call objects,$1,$(tests) $(gpu) $(gpu_host)) build/
 build/$1/gpu/resv-gpu: $(call objects,$1,tests/gpu/host/main.cpp $(gpu_host) $(gpu)) build/$1/libresv.a
 	@mkdir -p $$(@D)
 	$$(call say,LINK)$(call cxx,$1) $(flags.$1) $$^ -lpthread -o $$@
+
+build/$1/gpu/resv-gpu-client: $(call objects,$1,$(gpu_client) $(gpu_host) $(gpu)) build/$1/libresv.a
+	@mkdir -p $$(@D)
+	$$(call say,LINK)$(call cxx,$1) $(flags.$1) -static $$^ -lpthread -o $$@
 
 build/$1/resv-sim: $(call objects,$1,$(core) $(sim_port) $(sim))
 	$$(call say,LINK)$(call cxx,$1) $(flags.$1) $$^ -lboost_context -o $$@
