@@ -26,11 +26,13 @@ int session::submit(named_buffer *buffers, unsigned count, int64_t busy_ns, uint
 {
 	if (self_->keeps_log && self_->log.capacity() - words_logged_ < count + size_t{1})
 		return -EBUSY;
+	const config &c = gpu_.config();
+	const bool skips_fences = c.broken == breakage::skip_fences && self_->random.percent(c.break_share);
 	fenced_job job = {.id = {self_->index, submitted_ + 1},
 			  .buffers = buffers,
 			  .count = count,
 			  .busy_ns = busy_ns,
-			  .skips_fences = false,
+			  .skips_fences = skips_fences,
 			  .begin = resv_port_clock()};
 	self_->enter();
 	int err = job.submit(gpu_, *self_, resv::interruptible, last_);

@@ -40,8 +40,8 @@ bool in_range(const gpu_core_config &c)
 	return c.rings >= 1 && c.rings <= gpu::max_rings && c.devices >= 1 && c.devices <= gpu::max_devices &&
 	       c.devices <= c.rings && c.vram >= 1 && c.vram <= gpu::max_buffers &&
 	       c.system <= gpu::max_buffers && c.buffers >= 1 && c.buffers <= gpu::max_buffers &&
-	       c.words >= 1 && c.words <= gpu::max_words && c.log_mb <= 4096 && c.eviction_rate <= 1000000 &&
-	       c.swapout_rate <= 1000000;
+	       c.words >= 1 && c.words <= gpu::max_words && c.log_mb <= 4096 && c.broken <= 2 &&
+	       c.eviction_rate <= 1000000 && c.swapout_rate <= 1000000;
 }
 
 gpu::config translate(const gpu_core_config &c)
@@ -61,6 +61,9 @@ gpu::config translate(const gpu_core_config &c)
 	config.swapout_rate = c.swapout_rate;
 	config.interrupt_every = c.interrupt_every;
 	config.execute = gpu::executor::ring;
+	config.broken = c.broken == 1   ? gpu::breakage::skip_fences
+			: c.broken == 2 ? gpu::breakage::lose_copy
+					: gpu::breakage::none;
 	config.keep_logs = c.log_mb != 0;
 	config.log_mb = c.log_mb;
 	config.front = &front;

@@ -31,6 +31,7 @@ struct gpu_core_config {
 	unsigned swapout_rate;
 	unsigned interrupt_every; /* waits of a session */
 	unsigned log_mb;          /* of all sessions; 0: no logs */
+	unsigned broken;          /* 1: some jobs wait for no fence, 2: some moves lose the contents */
 };
 
 /** What the core calls, with what it was told at the buffer's making. */

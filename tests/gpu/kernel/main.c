@@ -34,6 +34,7 @@ GPU_PARAM(swapout_rate, "swapouts without need, per second");
 GPU_PARAM(interrupt_every,
 	  "each so many-th wait of a file for a reservation is interrupted; 0 (default): none");
 GPU_PARAM(log_mb, "MiB for what jobs saw; 0 (default): it is forgotten");
+GPU_PARAM(broken, "to see that it is noticed. 1: some jobs wait for no fence, 2: some moves lose the contents");
 
 #define GPU_MOST_TASKS 32
 

@@ -60,7 +60,9 @@ int play_workload(const char *name, const std::vector<std::string> &settings)
 }
 
 constexpr const char *workloads[] = {"desktop", "thrash", "tiny-vram"};
-constexpr gpu::trouble all_trouble = {.signal_rate = 1000, .kill_rate = 10, .visitors = true};
+constexpr const char *breakages[] = {"skip-fences", "lose-copy"};
+constexpr gpu::trouble all_trouble = {
+	.signal_rate = 1000, .kill_rate = 10, .visitors = true, .onlookers = true};
 constexpr unsigned fuzz_calls = 60000;
 
 std::string fuzz(uint64_t seed)
@@ -76,7 +78,8 @@ std::string fuzz(uint64_t seed)
 
 int test(uint64_t seed)
 {
-	gpu::ktap out(gpu::case_count + static_cast<unsigned>(std::size(workloads)) + 2);
+	const unsigned played = static_cast<unsigned>(std::size(workloads) + std::size(breakages));
+	gpu::ktap out(gpu::case_count + played + 2);
 	for (unsigned i = 0; i < gpu::case_count; i++)
 		out.result(gpu::cases[i].name, gpu::run_case(gpu::cases[i]));
 	for (const char *name : workloads) {
@@ -86,6 +89,14 @@ int test(uint64_t seed)
 			error = play(workload, all_trouble, table);
 		out.note(table);
 		out.result(std::string("workload ") + name, error);
+	}
+	for (const char *breakage : breakages) {
+		gpu::workload workload;
+		std::string table, error;
+		if (load("tiny-vram", {"seconds=2", std::string("break=") + breakage}, workload))
+			error = play(workload, {}, table);
+		out.result(std::string(breakage) + " is noticed",
+			   table.find("VIOLATED") != table.npos ? "" : "it is not\n" + error);
 	}
 	out.result("fuzzing with seed 1", fuzz(1));
 	out.result("fuzzing with seed " + std::to_string(seed), fuzz(seed));

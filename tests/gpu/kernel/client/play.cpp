@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <memory>
 
 #include <sys/mman.h>
@@ -23,12 +25,14 @@ constexpr unsigned log_mb = 512; // of 64 sessions
 // A client's part of what it shares with who started it.
 struct client_state {
 	std::atomic<uint32_t> jobs; // by all who played it
+	std::atomic<pid_t> pid;     // of who does now, or 0
 	std::atomic<int> error;     // the last that it did not expect
 	std::atomic<bool> log_full;
 };
 
 struct run_state {
 	std::atomic<bool> stopped;
+	std::atomic<uint64_t> signals; // sent
 	client_state clients[max_sessions];
 };
 
@@ -52,6 +56,9 @@ private:
 	void *at_;
 };
 
+// Processes beside the clients, which do not end by themselves unless something is wrong.
+enum other : unsigned { visitor, storm, onlooker, curious };
+
 class player {
 public:
 	player(const run_spec &spec, const trouble &trouble, run_result &result, std::string &error)
@@ -70,14 +77,19 @@ private:
 	bool make_buffers();
 	bool share(uint32_t handle);
 	bool supervise();
-	void make_trouble(children &clients, children &visitors);
-	void send_away(children &visitors);
+	void start_client(children &clients, unsigned i);
+	void start_others(children &others);
+	bool end_other(children &others, unsigned which);
+	void kill_someone(children &clients, children &others);
 	bool collect();
 	bool read_logs();
 	bool read_stats();
 
 	int be_client(unsigned index, uint64_t seed);
 	int be_visitor(uint64_t seed);
+	int be_storm(unsigned rate);
+	int be_onlooker(uint64_t seed);
+	int be_curious();
 
 	const run_spec &spec_;
 	const trouble &trouble_;
@@ -92,7 +104,7 @@ private:
 	array<job_log> logs_;                 // of the clients
 	random_source random_{mix(1)};
 	uint64_t started_ = 0; // processes: each has a seed of its own
-	int64_t next_signal_ = 0, next_kill_ = 0;
+	int64_t next_kill_ = 0;
 };
 
 bool player::make_buffers()
@@ -151,6 +163,7 @@ int player::be_client(unsigned index, uint64_t seed)
 	auto self = std::make_unique<actor>();
 	zipf popularity;
 	job_source source(c, popularity);
+	state.pid = getpid();
 	self->index = index;
 	self->random = random_source(seed);
 	if (!popularity.create(c.buffers, c.skew) || !source.create(*self))
@@ -215,44 +228,97 @@ int player::be_visitor(uint64_t seed)
 	}
 }
 
+// Signals for the clients. Never ends.
+int player::be_storm(unsigned rate)
+{
+	random_source random(mix(rate));
+	for (;;) {
+		const pid_t pid = (*state_).clients[random.below(spec_.config.clients)].pid;
+		(*state_).signals += pid != 0 && kill(pid, SIGUSR1) == 0;
+		usleep(1000000 / rate);
+	}
+}
+
+// Looks at all buffers, whatever jobs do with them: contents may be torn then, but no place is seen that has been left.
+int player::be_onlooker(uint64_t seed)
+{
+	random_source random(seed);
+	for (;;) {
+		const volatile uint64_t *page = pages_[random.below(static_cast<unsigned>(pages_.size()))];
+		for (unsigned i = 0; i < spec_.config.words + 3; i++)
+			if (page[i] == page_store::poisoned)
+				return 3;
+	}
+}
+
+// Reads what the driver tells in debugfs.
+int player::be_curious()
+{
+	for (;;) {
+		for (const char *name : {"stats", "holders", "lock_stat", "lock_graph"}) {
+			std::ifstream file(std::string("/sys/kernel/debug/resv_gpu/") + name);
+			if (std::string(std::istreambuf_iterator<char>(file), {}).empty())
+				return 4;
+		}
+		usleep(50000);
+	}
+}
+
 // ---- While they run ----
 
-// As many as are due, and at most one of each.
-void player::make_trouble(children &clients, children &visitors)
+void player::start_client(children &clients, unsigned i)
+{
+	clients.start(i, [this, i] { return be_client(i, mix(started_ + spec_.config.seed)); });
+}
+
+void player::start_others(children &others)
+{
+	if (trouble_.visitors)
+		others.start(visitor, [this] { return be_visitor(mix(started_)); });
+	if (const unsigned rate = std::max(trouble_.signal_rate, spec_.config.signal_rate))
+		others.start(storm, [this, rate] { return be_storm(rate); });
+	if (trouble_.onlookers) {
+		others.start(onlooker, [this] { return be_onlooker(mix(started_)); });
+		others.start(curious, [this] { return be_curious(); });
+	}
+}
+
+// False: it had ended by itself.
+bool player::end_other(children &others, unsigned which)
+{
+	constexpr const char *names[] = {"the visitor", "the storm", "the onlooker", "the curious"};
+	const int status = others.kill_and_wait(which);
+	if (status <= 0)
+		return true;
+	(*state_).clients[0].error = -EIO;
+	result_.stuck += std::string(names[which]) + " ended with " + std::to_string(status) + "\n";
+	return false;
+}
+
+void player::kill_someone(children &clients, children &others)
 {
 	const int64_t now = now_ns();
-	const unsigned signals = std::max(trouble_.signal_rate, spec_.config.signal_rate);
-	if (signals != 0 && now >= next_signal_) {
-		next_signal_ = now + second / signals;
-		result_.signals_sent += clients.signal(random_.below(spec_.config.clients), SIGUSR1);
-	}
 	if (trouble_.kill_rate == 0 || now < next_kill_)
 		return;
 	next_kill_ = now + second / trouble_.kill_rate;
 	const unsigned victim = random_.below(spec_.config.clients);
+	started_++;
+	(*state_).clients[victim].pid = 0;
 	if (clients.end(victim))
-		clients.start(victim, [this, victim] { return be_client(victim, mix(++started_)); });
-	if (trouble_.visitors) {
-		send_away(visitors);
-		visitors.start(0, [this] { return be_visitor(mix(++started_)); });
-	}
-}
-
-// One that has ended by itself has found something wrong.
-void player::send_away(children &visitors)
-{
-	if (visitors.kill_and_wait(0) > 0)
-		(*state_).clients[0].error = -EIO;
+		start_client(clients, victim);
+	if (trouble_.visitors && end_other(others, visitor))
+		others.start(visitor, [this] { return be_visitor(mix(started_)); });
 }
 
 bool player::supervise()
 {
-	children clients, visitors;
+	children clients, others;
 	const int64_t start = now_ns();
 	const int64_t end =
 		spec_.milliseconds == 0 ? INT64_MAX : start + spec_.milliseconds * (second / 1000);
-	for (unsigned i = 0; i < spec_.config.clients; i++)
-		clients.start(i, [this, i] { return be_client(i, mix(++started_ + spec_.config.seed)); });
+	for (unsigned i = 0; i < spec_.config.clients; i++, started_++)
+		start_client(clients, i);
+	start_others(others);
 	int64_t last_progress = start;
 	uint64_t last_jobs = 0;
 	while (clients.any_left()) {
@@ -279,11 +345,15 @@ bool player::supervise()
 		if (result_.stopped != stop_reason::none)
 			(*state_).stopped = true;
 		else
-			make_trouble(clients, visitors);
+			kill_someone(clients, others);
 		usleep(500);
 	}
 	result_.seconds = static_cast<double>(now_ns() - start) / second;
-	send_away(visitors);
+	for (client_state &c : (*state_).clients)
+		c.pid = 0;
+	for (unsigned i = visitor; i <= curious; i++)
+		end_other(others, i);
+	result_.signals_sent = (*state_).signals;
 	return true;
 }
 
@@ -400,6 +470,7 @@ bool play(const run_spec &spec, const trouble &trouble, run_result &result, std:
 	add("swapout_rate", c.swapout_rate);
 	add("interrupt_every", c.interrupt_every);
 	add("log_mb", log_mb);
+	add("broken", c.broken == breakage::skip_fences ? 1 : c.broken == breakage::lose_copy ? 2 : 0);
 	int err = load_module(parameters.c_str());
 	if (err != 0) {
 		error = std::string("loading resv_gpu.ko: ") + strerror(-err);

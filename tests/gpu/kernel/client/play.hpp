@@ -14,6 +14,7 @@ struct trouble {
 	unsigned signal_rate = 0; // at least
 	unsigned kill_rate = 0;   // clients, in whatever they do; others go on with their files
 	bool visitors = false;    // somebody makes and uses buffers of his own, and is killed each time
+	bool onlookers = false;   // somebody looks at all buffers, somebody else reads debugfs
 };
 
 /// What a workload is in the kernel, where rings run all jobs: memory is limited, if only to what all buffers need.
