@@ -74,10 +74,10 @@ relacy   := $(wildcard tests/sim/relacy/*.cpp)
 headers  := $(wildcard include/*/* src/*.hpp src/port/sim/*.hpp src/port/sim/*/*.hpp lockdep/*.hpp tests/gpu/*.hpp \
 	tests/gpu/host/*.hpp)
 scripts  := .ci/run $(wildcard tests/tools/* tests/bench/count/*.sh) $(addprefix tests/kernel/,boot build check compare fetch \
-	minimal one readme run) tests/sim/check tests/sim/searches \
+	minimal one readme run) tests/gpu/kernel/run tests/sim/check tests/sim/searches \
 	tests/sim/bugs/check tests/sim/spin/check
 formatted := $(wildcard $(foreach dir,include/resv include/resv_port src src/port/host src/port/sim \
-	src/port/sim/resv_port lockdep tests tests/lockdep tests/gpu tests/gpu/host tests/bench tests/bench/count \
+	src/port/sim/resv_port lockdep tests tests/lockdep tests/gpu tests/gpu/host tests/gpu/kernel tests/gpu/kernel/client tests/bench tests/bench/count \
 	tests/compile_fail tests/fastpath tests/gdb tests/install tests/panic tests/sim tests/sim/relacy tests/sim/relacy/resv_port \
 	src/port/host/resv_port src/port/linux tests/gpu/minimal tests/kernel/bench tests/kernel/module \
 	tests/kernel/module/include tests/kernel/module/include/resv_port, \
@@ -185,6 +185,13 @@ ifdef DEMO
 else
 	@$< $(if $(CAPTURE),--capture=$(CAPTURE),--workload=$(WORKLOAD)) $(if $(TRACE),--trace=$(TRACE)) $(if $(picture),--lockgraph=$(picture)) $(ARGS)
 endif
+
+# The stock kernel that is booted: 6.1, 6.12, 6.1-rt or 6.12-rt.
+KERNEL ?= 6.12
+
+run-kernel: ## the same on the driver resv_gpu.ko, in a stock KERNEL (6.1, 6.12, 6.1-rt, 6.12-rt) in QEMU
+run-kernel: build/prove/gpu/resv-gpu-client | build/need/kernel
+	@tests/gpu/kernel/run $(KERNEL) build/kernel/run-$(KERNEL).log play $(WORKLOAD) $(ARGS)
 
 bench: ## time the locks beside their peers, then the annotator (about five minutes); build/bench/{results,ratios}.json
 bench: build/bench/resv-bench build/bench/lockdep/resv-bench
@@ -344,5 +351,5 @@ clean: ## remove build/, your configuration included
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all run bench bench-kernel check check-host builds symbols fastpath panic gdb compile-fail stage install-check examples workloads \
+.PHONY: all run run-kernel bench bench-kernel check check-host builds symbols fastpath panic gdb compile-fail stage install-check examples workloads \
 	lockgraph bench-count check-sim check-kernel explore lint format menuconfig install clean help

@@ -51,6 +51,9 @@ struct gpu_device {
 };
 extern struct gpu_device gpu_the_device;
 
+/** Pieces of memory, and GEM objects. None is left at the end. */
+extern atomic_t gpu_in_use;
+
 /** An open file. */
 struct gpu_file {
 	struct gpu_core_session *session;

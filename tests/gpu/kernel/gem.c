@@ -11,6 +11,7 @@ static void object_end(struct gpu_object *object)
 {
 	drm_gem_object_release(&object->base);
 	kfree(object);
+	atomic_dec(&gpu_in_use);
 }
 
 static void object_end_work(struct work_struct *work)
@@ -85,6 +86,7 @@ struct gpu_object *gpu_object_create(struct drm_device *drm)
 
 	if (!object)
 		return ERR_PTR(-ENOMEM);
+	atomic_inc(&gpu_in_use);
 	INIT_WORK(&object->end, object_end_work);
 	object->base.funcs = &object_funcs;
 	drm_gem_private_object_init(drm, &object->base, PAGE_SIZE);

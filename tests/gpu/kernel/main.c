@@ -34,7 +34,8 @@ GPU_PARAM(swapout_rate, "swapouts without need, per second");
 GPU_PARAM(interrupt_every,
 	  "each so many-th wait of a file for a reservation is interrupted; 0 (default): none");
 GPU_PARAM(log_mb, "MiB for what jobs saw; 0 (default): it is forgotten");
-GPU_PARAM(broken, "to see that it is noticed. 1: some jobs wait for no fence, 2: some moves lose the contents");
+GPU_PARAM(broken,
+	  "to see that it is noticed. 1: some jobs wait for no fence, 2: some moves lose the contents");
 
 #define GPU_MOST_TASKS 32
 
@@ -213,6 +214,8 @@ static void __exit gpu_exit(void)
 	drm_dev_put(gpu_the_device.drm);
 	platform_device_unregister(parent);
 	resv_linux_exit();
+	if (atomic_read(&gpu_in_use))
+		pr_err("resv_gpu: %d pieces of memory were not released\n", atomic_read(&gpu_in_use));
 }
 
 module_init(gpu_init);

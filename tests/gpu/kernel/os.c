@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 /* What the software GPU needs beyond the port: see ../os.hpp. */
+#include "driver.h"
+
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
@@ -7,6 +9,8 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 #include <resv/port.h>
+
+atomic_t gpu_in_use;
 
 void *gpu_os_allocate(size_t bytes);
 void gpu_os_release(void *memory);
@@ -16,13 +20,18 @@ void gpu_os_signals_handled(void);
 /* What users may map is large, and comes from vmalloc(). Small memory of a size that is a power of two is aligned to it. */
 void *gpu_os_allocate(size_t bytes)
 {
-	if (bytes >= PAGE_SIZE)
-		return vzalloc(bytes);
-	return kzalloc(roundup_pow_of_two(max_t(size_t, bytes, 64)), GFP_KERNEL);
+	void *memory = bytes >= PAGE_SIZE ? vzalloc(bytes)
+					  : kzalloc(roundup_pow_of_two(max_t(size_t, bytes, 64)), GFP_KERNEL);
+
+	if (memory)
+		atomic_inc(&gpu_in_use);
+	return memory;
 }
 
 void gpu_os_release(void *memory)
 {
+	if (memory)
+		atomic_dec(&gpu_in_use);
 	kvfree(memory);
 }
 
