@@ -71,10 +71,13 @@ static const struct drm_gem_object_funcs object_funcs = {
 	.vm_ops = &object_vm_ops,
 };
 
-/* A private mapping would be written to copies of pages, of which the kernel knows nothing here. */
+/*
+ * A private mapping would be written to copies of pages, of which the kernel knows nothing here. A mapping of an exported
+ * buffer's own file would not be found when the buffer moves, since that file is another one.
+ */
 int gpu_object_mmap(struct file *filp, struct vm_area_struct *vma)
 {
-	if ((vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE)
+	if ((vma->vm_flags & (VM_SHARED | VM_MAYWRITE)) == VM_MAYWRITE || vma->vm_file != filp)
 		return -EINVAL;
 	return drm_gem_mmap(filp, vma);
 }
