@@ -72,7 +72,7 @@ sim_port := $(wildcard src/port/sim/*.cpp)
 sim      := $(wildcard tests/sim/*.cpp)
 relacy   := $(wildcard tests/sim/relacy/*.cpp)
 headers  := $(wildcard include/*/* src/*.hpp src/port/sim/*.hpp src/port/sim/*/*.hpp lockdep/*.hpp tests/gpu/*.hpp \
-	tests/gpu/host/*.hpp)
+	tests/gpu/host/*.hpp tests/gpu/kernel/*.h tests/gpu/kernel/client/*.hpp)
 scripts  := .ci/run $(wildcard tests/tools/* tests/bench/count/*.sh) $(addprefix tests/kernel/,boot build check compare fetch \
 	minimal one readme run) tests/gpu/kernel/run tests/sim/check tests/sim/searches \
 	tests/sim/bugs/check tests/sim/spin/check
@@ -301,7 +301,7 @@ bench-count: all | build/need/test ## that no operation takes more instructions 
 
 # ---- Style --------------------------------------------------------------------------------------------------------
 
-tidied := $(patsubst %,build/lint/%,$(core) $(port) $(sim_port) $(gpu) $(gpu_host))
+tidied := $(patsubst %,build/lint/%,$(core) $(port) $(sim_port) $(gpu) $(gpu_host) tests/gpu/kernel/core.cpp $(gpu_client))
 $(patsubst %,build/lint/%,$(sim_port)): private tidy_flags = -Isrc/port/sim
 
 lint: $(tidied) | build/need/lint ## clang-tidy, clang-format and shellcheck

@@ -86,7 +86,8 @@ int fenced_job::hand_in(device &gpu, actor &self, resv::fence_ref &fence)
 		const named_buffer &named = buffers[i];
 		if (named.again)
 			continue;
-		named.what->object.add_fence(*fence, named.write ? resv::usage::write : resv::usage::read);
+		named.what->object.add_fence(s->fence(),
+					     named.write ? resv::usage::write : resv::usage::read);
 		memory::touch(*named.what, gpu.device_of(self.index));
 	}
 	return 0;
