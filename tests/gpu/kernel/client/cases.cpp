@@ -303,6 +303,24 @@ void files_close_with_jobs_under_way(expectations &e)
 	e.equal("unload, open", unload_module(), -EAGAIN);
 }
 
+// They take turns at its session.
+void processes_may_share_a_file(expectations &e)
+{
+	rig r(e);
+	children clients;
+	for (unsigned i = 0; i < 3; i++)
+		clients.start(i, [&] {
+			int err = 0;
+			for (int n = 0; n < 200 && err == 0; n++)
+				err = r.submit(r.good_submit());
+			return err;
+		});
+	for (unsigned i = 0; i < 3; i++)
+		e.equal("one of them", clients.wait_for(i), 0);
+	e.equal("jobs", static_cast<long long>(r.jobs()), 600);
+	e.equal("version", r.contents().version, 600);
+}
+
 // 2.5 s of jobs are to be run when this returns, and then the driver is unloaded.
 void unload_with_fences_out(expectations &e)
 {
@@ -351,6 +369,7 @@ const test_case cases[] = {
 	{"there are limits", few, there_are_limits},
 	{"signals end waits", few, signals_end_waits},
 	{"clients can be killed", few, clients_can_be_killed},
+	{"processes may share a file", few, processes_may_share_a_file},
 	{"files close with jobs under way", "vram=2 buffers=1024", files_close_with_jobs_under_way},
 	{"the driver is unloaded with fences out", few, unload_with_fences_out},
 	{"debugfs tells what is going on", few, debugfs_tells},

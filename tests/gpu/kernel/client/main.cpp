@@ -3,6 +3,7 @@
 // resv-gpu-client: loads resv_gpu.ko, lets processes use /dev/dri/renderD128, and unloads it.
 //
 //   resv-gpu-client test [SEED]                       everything, in KTAP; the seed is that of the second fuzzing
+//   resv-gpu-client fuzz SEED CALLS                   calls at random, as many
 //   resv-gpu-client play WORKLOAD [key=value...]      a workload, with the table of `make run`
 #include "../../host/table.hpp"
 #include "cases.hpp"
@@ -65,13 +66,13 @@ constexpr gpu::trouble all_trouble = {
 	.signal_rate = 1000, .kill_rate = 10, .visitors = true, .onlookers = true};
 constexpr unsigned fuzz_calls = 60000;
 
-std::string fuzz(uint64_t seed)
+std::string fuzz(uint64_t seed, unsigned calls)
 {
 	gpu::expectations e;
 	e.equal("load",
 		gpu::load_module("vram=4 system=4 buffers=64 log_mb=64 swapout_rate=100 eviction_rate=100"),
 		0);
-	gpu::fuzz(seed, fuzz_calls, e);
+	gpu::fuzz(seed, calls, e);
 	e.equal("unload", gpu::unload_module(), 0);
 	return e.wrong();
 }
@@ -98,8 +99,8 @@ int test(uint64_t seed)
 		out.result(std::string(breakage) + " is noticed",
 			   table.find("VIOLATED") != table.npos ? "" : "it is not\n" + error);
 	}
-	out.result("fuzzing with seed 1", fuzz(1));
-	out.result("fuzzing with seed " + std::to_string(seed), fuzz(seed));
+	out.result("fuzzing with seed 1", fuzz(1, fuzz_calls));
+	out.result("fuzzing with seed " + std::to_string(seed), fuzz(seed, fuzz_calls));
 	return out.good() ? ok : wrong;
 }
 
@@ -110,6 +111,13 @@ int main(int argc, char **argv)
 	const std::string what = argc > 1 ? argv[1] : "";
 	if (what == "play" && argc > 2)
 		return play_workload(argv[2], {argv + 3, argv + argc});
+	if (what == "fuzz" && argc == 4) {
+		gpu::ktap out(1);
+		out.result(std::string("fuzzing with seed ") + argv[2],
+			   fuzz(strtoul(argv[2], nullptr, 0),
+				static_cast<unsigned>(strtoul(argv[3], nullptr, 0))));
+		return out.good() ? ok : wrong;
+	}
 	if (what == "test" && argc <= 3) {
 		uint32_t seed = 0;
 		if (argc == 3)
@@ -118,6 +126,7 @@ int main(int argc, char **argv)
 			return not_started;
 		return test(seed);
 	}
-	fputs("usage: resv-gpu-client test [SEED] | play WORKLOAD [key=value...]\n", stderr);
+	fputs("usage: resv-gpu-client test [SEED] | fuzz SEED CALLS | play WORKLOAD [key=value...]\n",
+	      stderr);
 	return not_started;
 }
