@@ -73,8 +73,8 @@ sim      := $(wildcard tests/sim/*.cpp)
 relacy   := $(wildcard tests/sim/relacy/*.cpp)
 headers  := $(wildcard include/*/* src/*.hpp src/port/sim/*.hpp src/port/sim/*/*.hpp lockdep/*.hpp tests/gpu/*.hpp \
 	tests/gpu/host/*.hpp tests/gpu/kernel/*.h tests/gpu/kernel/client/*.hpp)
-scripts  := .ci/run $(wildcard tests/tools/* tests/bench/count/*.sh) $(addprefix tests/kernel/,boot build check compare fetch \
-	minimal one readme run) tests/gpu/kernel/run tests/sim/check tests/sim/searches \
+scripts  := .ci/run $(wildcard tests/tools/* tests/bench/count/*.sh) $(addprefix tests/kernel/,boot build check compare complaints \
+	fetch minimal one readme run) tests/gpu/kernel/run tests/sim/check tests/sim/searches \
 	tests/sim/bugs/check tests/sim/spin/check
 formatted := $(wildcard $(foreach dir,include/resv include/resv_port src src/port/host src/port/sim \
 	src/port/sim/resv_port lockdep tests tests/lockdep tests/gpu tests/gpu/host tests/gpu/kernel tests/gpu/kernel/client tests/bench tests/bench/count \
@@ -293,7 +293,7 @@ lockgraph: build/prove/gpu/resv-gpu build/plain/gpu/resv-gpu | build/need/graph 
 check-sim: $(sims) ## that no interleaving breaks the locks, and that planted bugs do (about four minutes on two cores)
 	@tests/sim/check
 
-check-kernel: | build/need/build build/need/kernel ## that it works in stock kernels, in QEMU (about five minutes on two cores)
+check-kernel: build/prove/gpu/resv-gpu-client | build/need/build build/need/kernel ## that it works in stock kernels, in QEMU (about ten minutes on two cores)
 	@tests/kernel/check $(or $(KERNEL),$(kernels))
 
 bench-count: all | build/need/test ## that no operation takes more instructions than it did
