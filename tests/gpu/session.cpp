@@ -45,7 +45,7 @@ int session::submit(named_buffer *buffers, unsigned count, int64_t busy_ns, uint
 	stats.jobs++;
 	stats.jobs_by_ring++;
 	words_logged_ += count + size_t{1};
-	number = ++submitted_;
+	number = submitted_ = job.id.number;
 	return 0;
 }
 

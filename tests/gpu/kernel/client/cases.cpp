@@ -54,11 +54,13 @@ struct rig {
 		return {.uses = address_of(&use), .count = 1, .flags = 0, .busy_us = 0, .number = 0};
 	}
 	// As often as it takes for room.
-	int submit(resv_gpu_submit s) const
+	int submit(resv_gpu_submit s, uint32_t *number = nullptr) const
 	{
 		int err;
 		while ((err = file.call(DRM_IOCTL_RESV_GPU_SUBMIT, &s)) == -ENOSPC)
 			usleep(100);
+		if (number)
+			*number = s.number;
 		return err;
 	}
 	page_store::snapshot contents() const
@@ -303,22 +305,33 @@ void files_close_with_jobs_under_way(expectations &e)
 	e.equal("unload, open", unload_module(), -EAGAIN);
 }
 
-// They take turns at its session.
+// They take turns at its session, so that each job has a number of its own.
 void processes_may_share_a_file(expectations &e)
 {
+	constexpr unsigned processes = 3, jobs = 600;
 	rig r(e);
 	children clients;
-	for (unsigned i = 0; i < 3; i++)
+	void *memory = mmap(nullptr, buffer_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	e.truth("memory", memory != MAP_FAILED);
+	if (memory == MAP_FAILED)
+		return;
+	auto *seen = static_cast<volatile unsigned char *>(memory); // by number; all zero, up to 4095
+	for (unsigned i = 0; i < processes; i++)
 		clients.start(i, [&] {
-			int err = 0;
-			for (int n = 0; n < 200 && err == 0; n++)
-				err = r.submit(r.good_submit());
-			return err;
+			uint32_t number = 0;
+			for (unsigned n = 0; n < jobs; n++) {
+				if (r.submit(r.good_submit(), &number) != 0 || number > processes * jobs ||
+				    seen[number] != 0)
+					return 1;
+				seen[number] = 1;
+			}
+			return 0;
 		});
-	for (unsigned i = 0; i < 3; i++)
+	for (unsigned i = 0; i < processes; i++)
 		e.equal("one of them", clients.wait_for(i), 0);
-	e.equal("jobs", static_cast<long long>(r.jobs()), 600);
-	e.equal("version", r.contents().version, 600);
+	e.equal("jobs", static_cast<long long>(r.jobs()), processes * jobs);
+	e.equal("version", r.contents().version, processes * jobs);
+	munmap(memory, buffer_bytes);
 }
 
 // 2.5 s of jobs are to be run when this returns, and then the driver is unloaded.
