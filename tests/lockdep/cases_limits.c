@@ -208,7 +208,7 @@ static const char *lock_classes(void)
 
 /* The trace begins at the caller. */
 __attribute__((__noinline__)) static void take_two_here(struct resv_lockdep_map *first,
-						    struct resv_lockdep_map *then)
+							struct resv_lockdep_map *then)
 {
 	unsigned long caller = (unsigned long)(uintptr_t)__builtin_return_address(0);
 
