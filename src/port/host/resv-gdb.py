@@ -215,8 +215,8 @@ def show_fence(what, address, threads, indent):
         fence = Fence(address)
         print("%s%s %s" % (indent, what, fence))
         for function, cb in fence.callbacks():
-            if function.startswith("resv::(anonymous namespace)::wake("):
-                waiter = at(cb, "resv::(anonymous namespace)::fence_waiter")
+            if function.startswith("resv::fence_waiter::wake("):
+                waiter = at(cb, "resv::fence_waiter")
                 print("%s  waits: %s" % (indent, threads.name(int(waiter["task"]))))
             else:
                 print("%s  calls: %s" % (indent, function))
