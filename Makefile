@@ -186,12 +186,9 @@ else
 	@$< $(if $(CAPTURE),--capture=$(CAPTURE),--workload=$(WORKLOAD)) $(if $(TRACE),--trace=$(TRACE)) $(if $(picture),--lockgraph=$(picture)) $(ARGS)
 endif
 
-# The stock kernel that is booted: 6.1, 6.12, 6.1-rt or 6.12-rt.
-KERNEL ?= 6.12
-
 run-kernel: ## the same on the driver resv_gpu.ko, in a stock KERNEL (6.1, 6.12, 6.1-rt, 6.12-rt) in QEMU
 run-kernel: build/prove/gpu/resv-gpu-client | build/need/kernel
-	@tests/gpu/kernel/run $(KERNEL) build/kernel/run-$(KERNEL).log play $(WORKLOAD) $(ARGS)
+	@tests/gpu/kernel/run $(or $(KERNEL),6.12) build/kernel/run.log play $(WORKLOAD) $(ARGS)
 
 bench: ## time the locks beside their peers, then the annotator (about five minutes); build/bench/{results,ratios}.json
 bench: build/bench/resv-bench build/bench/lockdep/resv-bench
