@@ -5,7 +5,7 @@
 // A walk past reserved objects reads two cold cache lines for each, the entry's and that of the object's owner word. To
 // know early what to read, each entry names another one some places further on, and its object. These are hints: they
 // may be stale, name what has been freed, and are only ever prefetched. Who appends an entry, and who walks, sets the hint
-// of the entry that many places before.
+// of the entry that many places before; the LRU itself has those of the first ones, from the last walk.
 //
 // Reservations that are made here are handed to the caller, which the thread-safety analysis cannot follow.
 #include "../lockdep/report.hpp"
@@ -152,6 +152,16 @@ void lru::forget_newest(lru_entry &entry)
 		if (place == &entry)
 			place = nullptr;
 	entry.ahead_ = 0;
+}
+
+// A walk has passed this one, and so many before it. Past the first it becomes worth while to fetch the next ones.
+void lru::note_oldest(unsigned place, const lru_entry &entry)
+{
+	if (place == 0)
+		for (const void *hint : oldest_)
+			__builtin_prefetch(hint);
+	if (oldest_[place] != &entry)
+		oldest_[place] = &entry;
 }
 
 void lru::add(lru_entry &entry, reservation_object &object)
@@ -472,6 +482,8 @@ void lru::walk::go()
 		}
 		__builtin_prefetch(reinterpret_cast<const void *>(entry->ahead_));
 		__builtin_prefetch(entry->ahead_object_);
+		if (at < ahead) [[unlikely]]
+			lru_.note_oldest(at, *entry);
 		lru_entry *&before = passed[at++ % ahead];
 		if (before)
 			before->hint(*entry, before->ahead_ & lru_entry::newest_bit);

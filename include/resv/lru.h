@@ -48,7 +48,7 @@ struct resv_lru_ops {
 	void (*put)(struct resv_lru_entry *entry);
 };
 
-#define RESV_LRU_AHEAD 16 /* entries */
+#define RESV_LRU_AHEAD 32 /* entries */
 
 /** The LRU of a device. */
 struct resv_lru {
@@ -60,6 +60,7 @@ struct resv_lru {
 	unsigned long count;
 	unsigned long at;
 	struct resv_lru_entry *newest[RESV_LRU_AHEAD];
+	const void *oldest[RESV_LRU_AHEAD];
 };
 
 /** Makes an empty LRU. `ops` may be NULL where nobody calls resv_lru_reserve_wait(). Context: any. */

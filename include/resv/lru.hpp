@@ -180,6 +180,7 @@ private:
 	void remove(lru_entry &entry);
 	void note_newest(lru_entry &entry);
 	void forget_newest(lru_entry &entry);
+	void note_oldest(unsigned place, const lru_entry &entry);
 	bool still_suits(lru_entry &entry, reservation_object &object, resv_lru_accept_fn accept, void *data);
 
 	static constexpr unsigned ahead = RESV_LRU_AHEAD;
@@ -193,6 +194,9 @@ private:
 	// The entries that came last, so that the one that is `ahead` places before a new one gets its hint.
 	unsigned long at_ = 0;
 	lru_entry *newest_[ahead] = {};
+
+	// Hints as in the entries: where a walk begins, which no entry before can tell.
+	const void *oldest_[ahead] = {};
 };
 
 } // namespace resv
