@@ -5,7 +5,7 @@
 
 #if RESV_PROVE_LOCKING
 
-#include "annotator.hpp"
+#include "forward.hpp"
 
 namespace resv::lockdep {
 
@@ -171,8 +171,10 @@ void resv_lockdep_set_class(resv_lockdep_map *map, const char *name, const resv_
 	kind.check = h->kind.check;
 	kind.subclass = h->kind.subclass;
 	kind.plain = false;
+	class_id before = h->kind.cls;
 	stack->change(h, kind);
 	h->where = ip;
+	forward::change(before, *h);
 	reacquire(*stack, h);
 }
 
@@ -186,6 +188,7 @@ void resv_lockdep_downgrade(resv_lockdep_map *map, unsigned long ip)
 		return refuse(*stack, of(map), ip, findings::not_held);
 	h->kind.read = lock_read::shared;
 	h->where = ip;
+	forward::change(h->kind.cls, *h);
 	reacquire(*stack, h);
 }
 

@@ -6,7 +6,7 @@
 
 #if RESV_PROVE_LOCKING
 
-#include "annotator.hpp"
+#include "forward.hpp"
 
 using namespace resv;
 using namespace resv::lockdep;
@@ -189,6 +189,7 @@ void resv_lockdep_reset()
 	the.limits_told.store(0, order::relaxed);
 	classes[hardirq_class].usage.store(0, order::relaxed);
 	classes[softirq_class].usage.store(0, order::relaxed);
+	forward::clear(*stack);
 	stack->clear();
 	stack->lost = stack->no_blocking = 0;
 }

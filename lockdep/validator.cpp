@@ -16,7 +16,7 @@
 
 #if RESV_PROVE_LOCKING
 
-#include "annotator.hpp"
+#include "forward.hpp"
 
 namespace resv::lockdep {
 
@@ -273,8 +273,11 @@ constinit annotator the;
 	if (cls == 0) {
 		working now(stack);
 		cls = classes.find(key);
-		if (cls == 0)
+		if (cls == 0) {
 			cls = classes.add(map, subclass);
+			if (cls != 0)
+				forward::new_class(cls);
+		}
 	}
 	if (cls != 0) {
 		map_access::cache(map, subclass, cls);
@@ -385,10 +388,13 @@ bool merge(held_stack &stack, lockdep_map &map, class_id cls, const lockdep_map 
 	kind.check = how.check;
 	kind.passes = !how.check || how.trylock || !validate(a, outer) || how.read == lock_read::recursive;
 
-	if (nest && how.read == lock_read::exclusive && merge(*stack, map, cls, nest, kind.passes))
+	if (nest && how.read == lock_read::exclusive && merge(*stack, map, cls, nest, kind.passes)) {
+		forward::acquire(cls, how, outer, where);
 		return sample_irqs(*stack);
+	}
 	if (stack->full()) [[unlikely]]
 		return lose_held(*stack);
+	forward::acquire(cls, how, outer, where);
 	held *h = stack->push(map, kind);
 	h->nest = nest;
 	h->where = where;
@@ -402,12 +408,15 @@ bool merge(held_stack &stack, lockdep_map &map, class_id cls, const lockdep_map 
 	sample_irqs(*stack);
 }
 
+// What the quick ways would leave out.
+constexpr bool always_slow = config::lock_stat || config::lockdep_forward;
+
 // The usual case of an exclusive lock that is checked: its class was used like this before, by a task in no special state,
 // and nothing is held, or the order from the top entry is known, and ends the walk. False: nothing has been done.
 [[gnu::always_inline]] inline bool acquire_quickly(lockdep_map &map, uintptr_t where)
 {
 	held_stack *const stack = any_stack();
-	if (config::lock_stat || !stack || !stack->nothing_special() || stack->full()) [[unlikely]]
+	if (always_slow || !stack || !stack->nothing_special() || stack->full()) [[unlikely]]
 		return false;
 	const class_id cls = map_access::cached(map, 0);
 	const lock_class &c = classes[cls];
@@ -434,6 +443,7 @@ bool merge(held_stack &stack, lockdep_map &map, class_id cls, const lockdep_map 
 		return refuse_release(*stack, map, place_of(*stack, where));
 	if (stack->unusual != 0 && find_nest(*stack, map) == h)
 		check_nested({*stack, &map, place_of(*stack, where), h->kind.cls}, h);
+	forward::release(h->kind.cls, place_of(*stack, where));
 	if (h->counts_instances()) {
 		map_access::count_nowhere(map);
 		if (--h->count != 0)
@@ -452,7 +462,7 @@ bool merge(held_stack &stack, lockdep_map &map, class_id cls, const lockdep_map 
 [[gnu::always_inline]] inline bool release_quickly(const lockdep_map &map)
 {
 	held_stack *const stack = any_stack();
-	if (config::lock_stat || !stack || !stack->nothing_special()) [[unlikely]]
+	if (always_slow || !stack || !stack->nothing_special()) [[unlikely]]
 		return false;
 	held *h = stack->top();
 	if (h->map != &map) {
@@ -490,7 +500,9 @@ void sync(lockdep_map &map, acquisition how, uintptr_t where)
 	if (cls == 0) [[unlikely]]
 		return;
 	attempt a{*stack, &map, where, cls, how.read, true};
-	validate(a, how.nest ? nest_of(a, how.nest) : nullptr);
+	const held *nest = how.nest ? nest_of(a, how.nest) : nullptr;
+	validate(a, nest);
+	forward::sync(cls, how, nest, where);
 }
 
 void may_block(lockdep_map &map, uintptr_t where)

@@ -80,6 +80,12 @@
 #define RESV_LOCK_STAT 0
 #endif
 
+#ifdef CONFIG_RESV_LOCKDEP_FORWARD
+#define RESV_LOCKDEP_FORWARD 1
+#else
+#define RESV_LOCKDEP_FORWARD 0
+#endif
+
 #ifdef CONFIG_RESV_PANIC_ON_REPORT
 #define RESV_PANIC_ON_REPORT 1
 #else

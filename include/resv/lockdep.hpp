@@ -15,6 +15,7 @@ namespace resv {
 namespace config {
 inline constexpr bool prove_locking = RESV_PROVE_LOCKING;
 inline constexpr bool lock_stat = RESV_LOCK_STAT;
+inline constexpr bool lockdep_forward = RESV_LOCKDEP_FORWARD;
 } // namespace config
 
 /// Identifies a lock class by its address; must be static. One address for each of the 8 subclasses.

@@ -189,6 +189,21 @@ struct resv_port_held *resv_port_held_locks(void);
 /** The annotator found a bug and is configured to stop there; the report has been printed. Does not return. */
 void resv_port_panic(const char *why) __attribute__((noreturn));
 
+/* ---- For a port that knows another lock-order checker: only with CONFIG_RESV_LOCKDEP_FORWARD ------------------------
+ *
+ * What the annotator notes of a context is passed on, by the number of the lock's class: from 1 to RESV_LOCKDEP_CLASSES.
+ * Parameters are those of <resv/lockdep.h>; `nest` is the class of the lock that it nests in, which is held, or 0. Context:
+ * any.
+ */
+
+/** The number is that of a new class, whose key for subclass 0 is at `key`; nobody holds one of what had it before. */
+void resv_port_lockdep_class(unsigned cls, const char *name, const void *key, unsigned subclass,
+			     unsigned inner, unsigned outer, bool overrides);
+void resv_port_lockdep_acquire(unsigned cls, int trylock, int read, int check, unsigned nest,
+			       unsigned long ip);
+void resv_port_lockdep_release(unsigned cls, unsigned long ip);
+void resv_port_lockdep_sync(unsigned cls, int read, unsigned nest, unsigned long ip);
+
 #ifdef __cplusplus
 }
 #endif

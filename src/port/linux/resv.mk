@@ -20,6 +20,15 @@ resv-defines := $(foreach option,$(resv-options),$(if $(filter y,$($(option))),-
 # What the kernel offers to modules is asked for, not which version it is.
 resv-exported = $(shell grep -qw '$1' $(objtree)/Module.symvers 2>/dev/null && echo y)
 resv-defines += $(if $(call resv-exported,stack_trace_save),-DRESV_LINUX_HAS_STACK_TRACE_SAVE)
+resv-defines += $(if $(call resv-exported,lock_sync),-DRESV_LINUX_HAS_LOCK_SYNC)
+resv-defines += $(shell grep -qsw LD_LOCK_WAIT_OVERRIDE $(srctree)/include/linux/lockdep_types.h && \
+	echo -DRESV_LINUX_HAS_WAIT_OVERRIDE)
+resv-forward := $(filter y,$(CONFIG_RESV_LOCKDEP_FORWARD))
+ifneq ($(if $(resv-forward),$(CONFIG_RESV_PROVE_LOCKING)$(CONFIG_LOCKDEP),yy),yy)
+ifneq ($(CONFIG_GCC_VERSION),)
+$(error resv: CONFIG_RESV_LOCKDEP_FORWARD needs CONFIG_RESV_PROVE_LOCKING, and a kernel that has CONFIG_LOCKDEP)
+endif
+endif
 
 # ---- The C++ compiler: the kernel's compiler's other half ----
 
@@ -50,7 +59,7 @@ ccflags-y += -I$(resv-dir)/include $(resv-defines)
 # ---- Its objects ----
 
 resv-core := $(patsubst $(resv-dir)/%.cpp,$(obj)/resv/%.o,$(wildcard $(resv-dir)/src/*.cpp $(resv-dir)/lockdep/*.cpp))
-resv-port := port memory $(if $(filter y,$(CONFIG_RESV_PROVE_LOCKING)),held)
+resv-port := port memory $(if $(filter y,$(CONFIG_RESV_PROVE_LOCKING)),held) $(if $(resv-forward),forward)
 resv-y := $(patsubst %,resv/src/port/linux/%.o,$(resv-port)) resv/resv.a
 $(shell mkdir -p $(sort $(dir $(resv-core))) $(obj)/resv/src/port/linux)
 targets += $(patsubst $(obj)/%,%,$(resv-core)) # kbuild looks up how those were made
