@@ -215,7 +215,7 @@ explore: build/sim/resv-sim ## a SCENARIO, or their list (BOUND, SEED, SEARCH, M
 
 # ---- Checks: each is a step of `make check`, and a target of its own ------------------------------------------------
 
-kernels    := 6.1 6.12 6.1-rt 6.12-rt
+kernels    := 6.12-lockdep 6.1 6.12 6.1-rt 6.12-rt
 host_steps := test-plain test-prove symbols compile-fail
 steps      := builds $(tested:%=test-%) symbols fastpath panic gdb compile-fail install-check examples workloads \
 	lockgraph bench-count check-sim check-kernel lint
@@ -290,7 +290,7 @@ lockgraph: build/prove/gpu/resv-gpu build/plain/gpu/resv-gpu | build/need/graph 
 check-sim: $(sims) ## that no interleaving breaks the locks, and that planted bugs do (about four minutes on two cores)
 	@tests/sim/check
 
-check-kernel: ## that it works in stock kernels, in QEMU (KERNEL=; about seven minutes on two cores)
+check-kernel: ## that it works in stock kernels, and one with lockdep, in QEMU (KERNEL=; about nine minutes on two cores)
 check-kernel: build/prove/gpu/resv-gpu-client | build/need/build build/need/kernel
 	@tests/kernel/check $(or $(KERNEL),$(kernels))
 

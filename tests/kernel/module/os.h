@@ -24,7 +24,7 @@ struct suite {
 };
 
 extern const struct suite lockdep_suite, c_suite, port_suite, ww_suite, reservation_suite, deadlock_suite,
-	beside_suite;
+	beside_suite, forward_suite;
 
 struct named_test {
 	const char *name;
