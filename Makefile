@@ -160,7 +160,7 @@ build/%/.config: Makefile
 	@mkdir -p $(@D)
 	@printf '%s\n' $(foreach option,$(options.$*),CONFIG_$(option)$(if $(findstring =,$(option)),,=y)) >$@
 
--include $(shell find build -path build/bugs -prune -o -name '*.d' -print 2>/dev/null)
+-include $(shell find build \( -path build/bugs -o -path build/kernel \) -prune -o -name '*.d' -print 2>/dev/null)
 
 # What has to be installed, by group: says so, or does so where it may.
 build/need/%: tests/tools/need
