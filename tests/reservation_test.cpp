@@ -73,8 +73,8 @@ TEST_F(reservation, default_class_is_wait_die)
 TEST_F(reservation, class_of_its_own)
 {
 	reservation_object mine(wound_wait);
-	party old(wound_wait), young(wound_wait);
 	ww_mutex other_lock(wound_wait); // a ww_mutex and a reservation may be of one class
+	party old(wound_wait), young(wound_wait);
 
 	age(old);
 	age(young);

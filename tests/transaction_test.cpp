@@ -297,8 +297,8 @@ TEST_P(transaction_alone, end_releases_everything)
 
 TEST_P(transaction_alone, default_is_the_class_of_all_reservations)
 {
-	transaction t;
 	reservation_object object;
+	transaction t;
 
 	EXPECT_EQ(&t.context().cls(), &reservation_class);
 	EXPECT_EQ(t.reserve_one(object), 0);

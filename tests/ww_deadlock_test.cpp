@@ -797,8 +797,8 @@ TEST_P(ww_scenario, oldest_is_never_sent_away)
 	constexpr size_t size = 24;
 	lock_set many(cls, size);
 	party old(cls);
-	actor stream[3];
 	std::atomic<bool> stop = false;
+	actor stream[3];
 
 	age(old);
 	for (size_t i = 0; i < 3; i++) {
