@@ -301,7 +301,7 @@ static const char *stack_traces(void)
 	struct resv_lockdep_map *maps = many_locks();
 
 	CHECK(maps);
-	CHECK(take_pairs(maps, lost_traces, 12));
+	CHECK(take_pairs(maps, lost_traces, 13));
 	CHECK(stats().lost_edges == 0);
 	CHECK(NO_REPORT());
 	CHECK(play("LmA LmB UmB UmA | LmB LmA UmA UmB"));
