@@ -18,7 +18,7 @@ static const struct suite *const all_suites[] = {
 #if RESV_PROVE_LOCKING
 	&lockdep_suite, &deadlock_suite,
 #endif
-	&c_suite,       &port_suite,     &ww_suite, &reservation_suite, &beside_suite,
+	&misuse_suite,  &c_suite,        &port_suite, &ww_suite, &reservation_suite, &beside_suite,
 };
 
 unsigned int suite_get(const struct named_test *tests, unsigned int count, unsigned int index,
