@@ -61,8 +61,10 @@ static const char *fence_put_twice(void)
 	resv_fence_init(&fence, &kept_ops, NULL, 1, 1);
 	resv_fence_put(&fence);
 	CHECK(misuse_silent());
-	for (int i = 0; i < 3; i++) /* said once */
+	for (int i = 0; i < 10; i++) { /* said once */
 		resv_fence_put(&fence);
+		CHECK(resv_fence_get(&fence) == &fence);
+	}
 	CHECK(releases == 1);
 	return NULL;
 }
@@ -121,6 +123,11 @@ static const char *fence_error_that_is_too_low(void)
 	return fence_error(-4096);
 }
 
+static const char *fence_error_that_is_the_lowest(void)
+{
+	return fence_error(-2147483647 - 1);
+}
+
 static const char *fence_timelines_compared(void)
 {
 	struct resv_fence *a = new_fence(), *b = new_fence();
@@ -157,15 +164,38 @@ static const char *fence_array_of_an_array(void)
 	return NULL;
 }
 
+/* A link behind nothing, or NULL. */
+static struct resv_fence *link_of(struct resv_fence *fence)
+{
+	struct resv_fence_chain *link = resv_fence_chain_alloc();
+
+	if (!link)
+		return NULL;
+	resv_fence_chain_init(link, NULL, fence, 1);
+	return &link->base;
+}
+
+static const char *fence_array_of_a_chain(void)
+{
+	struct resv_fence *link = link_of(new_fence());
+
+	CHECK(link && misuse_silent());
+	CHECK(!array_of(link));
+	return NULL;
+}
+
 static const char *fence_chain_of_a_chain(void)
 {
-	struct resv_fence_chain *inner = resv_fence_chain_alloc(), *outer = resv_fence_chain_alloc();
+	struct resv_fence *fence = new_fence(), *inner = link_of(resv_fence_get(fence)), *outer;
 
-	CHECK(inner && outer);
-	resv_fence_chain_init(inner, NULL, new_fence(), 1);
-	CHECK(misuse_silent());
-	resv_fence_chain_init(outer, NULL, &inner->base, 1);
-	resv_fence_put(&outer->base);
+	CHECK(fence && inner && misuse_silent());
+	outer = link_of(inner);
+	CHECK(outer);
+	CHECK(!resv_fence_is_signaled(outer));
+	CHECK(resv_fence_signal(fence) == 0);
+	CHECK(resv_fence_is_signaled(outer));
+	resv_fence_put(outer);
+	resv_fence_put(fence);
 	return NULL;
 }
 
@@ -206,9 +236,15 @@ static const char *add_fence_unreserved(void)
 	return NULL;
 }
 
-static const char *add_fence_made_of_fences(void)
+static const char *add_fence_that_is_an_array(void)
 {
 	CHECK(add_with(1, true, array_of(new_fence())) == 0);
+	return NULL;
+}
+
+static const char *add_fence_that_is_a_chain(void)
+{
+	CHECK(add_with(1, true, link_of(new_fence())) == 0);
 	return NULL;
 }
 
@@ -322,6 +358,22 @@ static const char *lru_entry_in_range_of_another(void)
 	return NULL;
 }
 
+static const char *lru_entry_of_none_in_range(void)
+{
+	static struct listed l;
+	struct resv_lru_bulk range;
+
+	begin_listed(&l);
+	resv_lru_del(&l.entry);
+	resv_lru_bulk_init(&range, &l.lru);
+	resv_lru_bulk_add(&range, &l.entry);
+	resv_lru_bulk_move_tail(&range);
+	resv_lru_bulk_fini(&range);
+	CHECK(resv_lru_count(&l.lru) == 0);
+	end_listed(&l);
+	return NULL;
+}
+
 static const char *lru_destroyed_with_an_entry(void)
 {
 	static struct listed l;
@@ -377,13 +429,16 @@ static const struct misuse_case cases[] = {
 	MISUSE(fence_error_of_zero, RESV_REPORT_FENCE_ERROR),
 	MISUSE(fence_error_that_is_positive, RESV_REPORT_FENCE_ERROR),
 	MISUSE(fence_error_that_is_too_low, RESV_REPORT_FENCE_ERROR),
+	MISUSE(fence_error_that_is_the_lowest, RESV_REPORT_FENCE_ERROR),
 	MISUSE(fence_timelines_compared, RESV_REPORT_FENCE_TIMELINES),
 	MISUSE(fence_array_of_an_array, RESV_REPORT_FENCE_NESTED),
+	MISUSE(fence_array_of_a_chain, RESV_REPORT_FENCE_NESTED),
 	MISUSE(fence_chain_of_a_chain, RESV_REPORT_FENCE_NESTED),
 
 	MISUSE(add_fence_without_a_place, RESV_REPORT_NO_FENCE_SLOT),
 	HARM(add_fence_unreserved, RESV_REPORT_NOT_HELD),
-	MISUSE(add_fence_made_of_fences, RESV_REPORT_FENCE_CONTAINER),
+	MISUSE(add_fence_that_is_an_array, RESV_REPORT_FENCE_CONTAINER),
+	MISUSE(add_fence_that_is_a_chain, RESV_REPORT_FENCE_CONTAINER),
 	MISUSE(reserve_no_fences, RESV_REPORT_NO_FENCES),
 	HARM(reserve_fences_unreserved, RESV_REPORT_NOT_HELD),
 	HARM(replace_fences_unreserved, RESV_REPORT_NOT_HELD),
@@ -392,6 +447,7 @@ static const struct misuse_case cases[] = {
 	MISUSE(lru_entry_added_twice, RESV_REPORT_LRU_PLACE),
 	MISUSE(lru_entry_added_to_another, RESV_REPORT_LRU_PLACE),
 	MISUSE(lru_entry_in_range_of_another, RESV_REPORT_LRU_PLACE),
+	MISUSE(lru_entry_of_none_in_range, RESV_REPORT_LRU_PLACE),
 	MISUSE(lru_destroyed_with_an_entry, RESV_REPORT_LRU_NOT_EMPTY),
 
 	MISUSE(release_of_a_reserved_buffer, RESV_REPORT_RELEASE_BUSY),
