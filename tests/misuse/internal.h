@@ -19,7 +19,8 @@ struct misuse_file {
 	unsigned count;
 };
 
-extern const struct misuse_file misuse_selftest, misuse_objects, misuse_fences, misuse_annotator;
+extern const struct misuse_file misuse_selftest, misuse_objects, misuse_transactions, misuse_fences,
+	misuse_annotator;
 
 #define CASE_(name_, run_, harmless_, ...)                                                               \
 	{                                                                                                \

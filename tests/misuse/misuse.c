@@ -5,10 +5,7 @@
 #include <string.h>
 
 static const struct misuse_file *const files[] = {
-	&misuse_selftest,
-	&misuse_objects,
-	&misuse_fences,
-	&misuse_annotator,
+	&misuse_selftest, &misuse_objects, &misuse_transactions, &misuse_fences, &misuse_annotator,
 };
 
 /* ---- Kinds of reports ------------------------------------------------------------------------------------------- */

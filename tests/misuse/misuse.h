@@ -7,11 +7,12 @@
  * Nothing has to happen at the same time. Where a rule is about what another task does, that one does it, and then waits
  * until it is told to do more.
  *
- *   file          cases are about
- *   selftest.c    the 36 of Linux's own selftests that are about ww_mutexes, right use among them
- *   objects.c     reservation objects and acquire contexts
- *   fences.c      fences, the fences of objects, LRUs, and the release of buffers
- *   annotator.c   locks of a driver's own: one case for each kind of report; all others are in tests/lockdep
+ *   file            cases are about
+ *   selftest.c      the 36 of Linux's own selftests that are about ww_mutexes, right use among them
+ *   objects.c       reservation objects and acquire contexts
+ *   transactions.c  transactions, and walks of LRUs
+ *   fences.c        fences, the fences of objects, LRUs, and the release of buffers
+ *   annotator.c     locks of a driver's own: one case for each kind of report; all others are in tests/lockdep
  */
 #ifndef MISUSE_H
 #define MISUSE_H
