@@ -6,7 +6,8 @@
 //
 // Where a fault comes is no matter of chance, since there is one client, in this task. For a reserve it is a job and a
 // buffer: while the client is at that job, somebody older holds that buffer, until the fault has come of it.
-#include "device.hpp"
+#include "host/run.hpp"
+#include "host/table.hpp"
 
 #include <tests/helpers.hpp>
 
@@ -354,6 +355,40 @@ TEST_F(gpu_faults, no_memory_for_a_device)
 			break;
 		}
 		EXPECT_EQ(err, -ENOMEM) << fails;
+	}
+}
+
+// ---- All at once -----------------------------------------------------------------------------------------------------
+
+// Clients that get into each other's way by themselves, and all who make it worse: where a fault comes is left to chance.
+TEST_F(gpu_faults, of_all_kinds_at_once_leave_nothing_behind)
+{
+	for (const char *algorithm : {"algorithm=wait-die", "algorithm=wound-wait"}) {
+		gpu::workload workload;
+		std::string error;
+		ASSERT_TRUE(gpu::parse_workload(
+			"clients = 4\nbuffers = 12\nbuffers_per_job = 1-6\nseconds = 0\n"
+			"jobs = 1000\nlog_mb = 16\nexecute = ring\nvram = 7\ndevices = 2\n"
+			"rings = 3\nsystem = 3\neviction_rate = 5000\nswapout_rate = 5000\n"
+			"recycle_rate = 5000\ninterrupt_every = 5\nsignal_rate = 5000\n",
+			"test", {algorithm}, workload, error))
+			<< error;
+		gpu::run_spec spec = workload.runs.at(0);
+		spec.config.wait_limit_us = 5;
+		spec.config.before_try = [](void *, unsigned, uint32_t) {
+			constexpr unsigned more_than_a_try_makes = 16;
+			thread_local unsigned tries = 0;
+			resv_host_fail_alloc(tries++ % more_than_a_try_makes);
+		};
+		gpu::run_result r;
+		ASSERT_TRUE(gpu::run_workload(spec, {}, r));
+		EXPECT_FALSE(r.violated()) << gpu::describe_violation(r);
+		EXPECT_EQ(r.total.jobs, 4000u);
+		EXPECT_EQ(r.stopped, gpu::stop_reason::none);
+		EXPECT_GT(r.total.retries, 0u);
+		EXPECT_GT(r.total.interrupted, 0u);
+		EXPECT_GT(r.total.timed_out, 0u);
+		EXPECT_GT(r.total.no_memory, 0u);
 	}
 }
 
