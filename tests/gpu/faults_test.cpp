@@ -4,7 +4,7 @@
 // -EINTR or -ETIME, and an allocation that fails. Each time all jobs are run, the contents are right, and nothing is held,
 // leaked or reported.
 //
-// Where a fault comes is no matter of chance, since there is one client, in this task. For a reserve it is a job and a
+// But for the last test, where a fault comes is no matter of chance: there is one client, in this task. For a reserve it is a job and a
 // buffer: while the client is at that job, somebody older holds that buffer, until the fault has come of it.
 #include "host/run.hpp"
 #include "host/table.hpp"
