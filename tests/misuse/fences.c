@@ -393,12 +393,17 @@ static const char *lru_destroyed_with_an_entry(void)
 static struct buffer {
 	struct resv_release release; /* the first */
 	struct resv_object own, used;
-	bool freed;
+	bool freed; /* by another task, at any time */
 } buffer;
 
 static void free_buffer(struct resv_release *release)
 {
-	((struct buffer *)release)->freed = true;
+	__atomic_store_n(&((struct buffer *)release)->freed, true, __ATOMIC_RELEASE);
+}
+
+static bool is_freed(void)
+{
+	return __atomic_load_n(&buffer.freed, __ATOMIC_ACQUIRE);
 }
 
 static const char *release_of_a_reserved_buffer(void)
@@ -409,11 +414,11 @@ static const char *release_of_a_reserved_buffer(void)
 	CHECK(resv_lock(&buffer.own, NULL) == 0);
 	resv_release_buffer(&buffer.release, &buffer.used, &buffer.own, NULL, 0, free_buffer);
 	resv_port_drain();
-	CHECK(!buffer.freed);
+	CHECK(!is_freed());
 	resv_unlock(&buffer.own);
-	for (int i = 0; i < 1000 && !buffer.freed; i++)
+	for (int i = 0; i < 1000 && !is_freed(); i++)
 		resv_port_drain();
-	CHECK(buffer.freed);
+	CHECK(is_freed());
 	resv_fini(&buffer.own);
 	resv_fini(&buffer.used);
 	return NULL;
