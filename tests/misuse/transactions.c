@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-/* Transactions, and walks of LRUs. None of these holds an object while it reserves another: see outlast_injection(). */
+/* Transactions, and walks of LRUs. None of these reserves an object while it holds another: see outlast_injection(). */
 #include "internal.h"
 
 struct scene {
