@@ -63,7 +63,8 @@ cxx = $(if $(filter $(clang),$1),$(CLANGXX),$(CXX))
 
 core     := $(wildcard src/*.cpp lockdep/*.cpp)
 port     := $(wildcard src/port/host/*.cpp)
-tests    := $(wildcard tests/*.cpp tests/*.c tests/lockdep/*.cpp tests/lockdep/*.c tests/gpu/*_test.cpp \
+tests    := $(wildcard tests/*.cpp tests/*.c tests/lockdep/*.cpp tests/lockdep/*.c tests/misuse/*.cpp \
+	tests/misuse/*.c tests/gpu/*_test.cpp \
 	tests/gpu/host/*_test.cpp)
 gpu      := $(filter-out %_test.cpp,$(wildcard tests/gpu/*.cpp))
 gpu_host := $(filter-out %_test.cpp %/main.cpp,$(wildcard tests/gpu/host/*.cpp))
@@ -79,9 +80,9 @@ scripts  := .ci/run $(wildcard tests/tools/* tests/bench/count/*.sh) tests/gpu/k
 	tests/sim/searches tests/sim/bugs/check tests/sim/spin/check \
 	$(addprefix tests/kernel/,boot build check compare complaints fetch minimal one readme run)
 formatted := $(wildcard $(foreach dir,include/resv include/resv_port src src/port/host src/port/sim \
-	src/port/sim/resv_port src/port/host/resv_port src/port/linux lockdep tests tests/lockdep tests/gpu tests/gpu/host \
-	tests/gpu/kernel tests/gpu/kernel/client tests/gpu/minimal tests/bench tests/bench/count tests/compile_fail \
-	tests/fastpath tests/gdb tests/install tests/panic tests/sim tests/sim/relacy tests/sim/relacy/resv_port \
+	src/port/sim/resv_port src/port/host/resv_port src/port/linux lockdep tests tests/lockdep tests/misuse tests/gpu \
+	tests/gpu/host tests/gpu/kernel tests/gpu/kernel/client tests/gpu/minimal tests/bench tests/bench/count \
+	tests/compile_fail tests/fastpath tests/gdb tests/install tests/panic tests/sim tests/sim/relacy tests/sim/relacy/resv_port \
 	tests/kernel/bench tests/kernel/module tests/kernel/module/include tests/kernel/module/include/resv_port, \
 	$(addprefix $(dir)/*.,c h cpp hpp)))
 

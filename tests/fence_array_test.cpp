@@ -321,19 +321,6 @@ TEST_F(fence_array_test, no_memory_takes_nothing_over)
 	resv_port_free(list);
 }
 
-TEST_F(fence_array_test, of_containers_is_reported_and_takes_nothing_over)
-{
-	fence_ref plain = make_fence(), inner = make_array({plain}), link = make_link({}, plain, 1);
-	for (const fence_ref &container : {inner, link}) {
-		resv_fence **list = given_array({plain, container});
-		EXPECT_EQ(resv_fence_array_create(2, list, 1, 1, false), nullptr);
-		EXPECT_EQ(take_report_kinds(), std::vector{RESV_REPORT_FENCE_NESTED});
-		resv_fence_put(list[0]);
-		resv_fence_put(list[1]);
-		resv_port_free(list);
-	}
-}
-
 // Tasks signal the members, wait for arrays of them, and look, all at once; arrays share members.
 TEST_P(fence_array_of, all_at_once)
 {

@@ -115,15 +115,6 @@ TEST_F(fence_chain_test, memory)
 	resv_fence_chain_free(nullptr);
 }
 
-TEST_F(fence_chain_test, of_a_chain_is_reported)
-{
-	fence_ref f = make_fence(), inner = make_link({}, f, 1), outer = make_link({}, inner, 1);
-	EXPECT_EQ(take_report_kinds(), std::vector{RESV_REPORT_FENCE_NESTED});
-	EXPECT_FALSE(outer->is_signaled());
-	EXPECT_EQ(f->signal(), 0);
-	EXPECT_TRUE(outer->is_signaled());
-}
-
 // ---- Finding ---------------------------------------------------------------------------------------------------------
 
 TEST_F(fence_chain_test, find_seqno)

@@ -101,46 +101,6 @@ TEST_F(lru_test, many_come_and_go)
 	EXPECT_EQ(device.count(), expected.size());
 }
 
-// ---- Misuse ---------------------------------------------------------------------------------------------------------
-
-TEST_F(lru_test, reports_entry_added_twice)
-{
-	lru other;
-	device.add(buffers[0].entry, buffers[0].own);
-	EXPECT_EQ(take_report_kinds(), std::vector{RESV_REPORT_LRU_PLACE});
-	other.add(buffers[0].entry, buffers[0].own);
-	EXPECT_EQ(take_report_kinds(), std::vector{RESV_REPORT_LRU_PLACE});
-	EXPECT_EQ(order(), (numbers{0, 1, 2, 3, 4, 5}));
-	EXPECT_EQ(other.count(), 0u);
-	other.destroy();
-}
-
-TEST_F(lru_test, reports_destroy_of_lru_that_is_not_empty)
-{
-	lru other;
-	lru_buffer a, b;
-	other.add(a.entry, a.own);
-	other.add(b.entry, b.own);
-	other.destroy();
-	EXPECT_EQ(take_report_kinds(), std::vector{RESV_REPORT_LRU_NOT_EMPTY});
-	EXPECT_EQ(a.entry.where(), nullptr);
-	EXPECT_EQ(b.entry.where(), nullptr);
-	EXPECT_EQ(other.count(), 0u);
-}
-
-TEST_F(lru_test, reports_foreign_entry_in_range)
-{
-	lru other;
-	lru_bulk range(other);
-	range.add(buffers[0].entry);
-	EXPECT_EQ(take_report_kinds(), std::vector{RESV_REPORT_LRU_PLACE});
-	lru::del(buffers[0].entry);
-	range.add(buffers[0].entry);
-	EXPECT_EQ(take_report_kinds(), std::vector{RESV_REPORT_LRU_PLACE});
-	range.move_tail();
-	EXPECT_EQ(order(), (numbers{1, 2, 3, 4, 5}));
-}
-
 // ---- Ranges ----------------------------------------------------------------------------------------------------------
 
 TEST_F(lru_test, range_moves_in_one_step_and_in_order)

@@ -224,16 +224,6 @@ TEST_F(release_test, without_memory_and_new_fences_all_the_time)
 	EXPECT_TRUE(freed());
 }
 
-TEST_F(release_test, own_object_that_is_reserved_is_reported)
-{
-	ASSERT_EQ(buffer.own.reserve(nullptr), 0);
-	release(object);
-	EXPECT_EQ(take_report_kinds(), std::vector{RESV_REPORT_RELEASE_BUSY});
-	EXPECT_EQ(buffer.freed, 0);
-	buffer.own.unreserve();
-	EXPECT_TRUE(eventually([&] { return buffer.freed == 1; }));
-}
-
 TEST_F(release_test, reserved_by_who_evicts_it)
 {
 	device.add(buffer.entry, buffer.own);

@@ -169,26 +169,6 @@ TEST_F(reservation_fences, room_ends_with_the_reservation)
 	EXPECT_TRUE(object.test_signaled(usage::bookkeep));
 }
 
-TEST_F(reservation_fences, room_for_nothing_is_a_mistake)
-{
-	reserved held(object);
-	EXPECT_EQ(object.reserve_fences(0), -EINVAL);
-	EXPECT_EQ(take_report_kinds(), std::vector{RESV_REPORT_NO_FENCES});
-}
-
-TEST_F(reservation_fences, one_made_of_others_is_a_mistake)
-{
-	reserved held(object);
-	for (const fence_ref &container :
-	     {make_array({make_fence(), make_fence()}), make_link({}, make_fence(), 1)}) {
-		room(1);
-		EXPECT_EQ(object.add_fence(*container, usage::write), 0);
-		EXPECT_EQ(take_report_kinds(), std::vector{RESV_REPORT_FENCE_CONTAINER});
-	}
-	EXPECT_EQ(fences_of(object).size(), 2u);
-	EXPECT_FALSE(object.test_signaled(usage::write));
-}
-
 TEST_F(reservation_fences, room_for_more_than_can_be)
 {
 	reserved held(object);

@@ -153,23 +153,6 @@ TEST_F(reservation, shared_by_several_buffers)
 	EXPECT_FALSE(front.resv->is_reserved());
 }
 
-TEST_F(reservation, misuse_is_reported)
-{
-	party other(reservation_class);
-	auto reported = [&](resv_report_kind kind) {
-		return take_report_kinds() == std::vector(config::debug_ww_mutexes ? 1 : 0, kind);
-	};
-
-	object.assert_held();
-	EXPECT_TRUE(reported(RESV_REPORT_NOT_HELD));
-	EXPECT_TRUE(other.run([&] { return object.try_reserve(&other.ctx()); }));
-	object.assert_held();
-	EXPECT_TRUE(reported(RESV_REPORT_NOT_HELD));
-	object.destroy();
-	EXPECT_TRUE(reported(RESV_REPORT_DESTROY_BUSY));
-	other.run([&] { object.assert_held(); });
-}
-
 // The eviction walk of a driver: the first of several buffers that nobody is using.
 TEST_F(reservation, first_that_can_be_had)
 {

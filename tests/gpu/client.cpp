@@ -9,6 +9,8 @@ bool client::create(actor &self)
 	self_ = &self;
 	if (c.signal_rate != 0 || c.interrupt_every != 0)
 		request_ = resv::interruptible;
+	if (c.wait_limit_us != 0)
+		request_.timeout_ns = int64_t{c.wait_limit_us} * 1000;
 	return source_.create(self) && wanted_.create_zeroed(c.max_buffers_per_job + 1) &&
 	       (c.vram == 0 || held_.create_zeroed(c.max_buffers_per_job + 1));
 }
@@ -69,20 +71,24 @@ void client::make_job()
 		wanted_[wanted_count_++] = wanted_[plan_.twice];
 }
 
-// As an ioctl that its user calls again for as long as it returns -EINTR. False: the device was stopped meanwhile, or
+// As an ioctl that its user calls again after an error that may pass. False: the device was stopped meanwhile, or
 // something is wrong; the job was not run.
 bool client::perform()
 {
 	counters &stats = self_->stats;
 	int64_t begin = resv_port_clock();
-	unsigned no_space = 0;
+	unsigned no_room = 0;
 	int err;
-	while ((err = attempt(begin)) == -EINTR || err == -ENOSPC) {
+	while ((err = attempt(begin)) == -EINTR || err == -ETIME || err == -ENOSPC || err == -ENOMEM) {
 		if (!gpu_.running())
 			return false;
-		if (err == -ENOSPC) {
-			stats.no_space++;
-			back_off(no_space++);
+		if (err == -ENOSPC || err == -ENOMEM) {
+			(err == -ENOSPC ? stats.no_space : stats.no_memory)++;
+			back_off(no_room++);
+			continue;
+		}
+		if (err == -ETIME) {
+			stats.timed_out++;
 			continue;
 		}
 		stats.interrupted++;
@@ -109,6 +115,8 @@ bool client::perform()
 
 int client::attempt(int64_t begin)
 {
+	if (gpu_.config().before_try)
+		gpu_.config().before_try(gpu_.config().before_try_data, self_->index, submitted_);
 	if (gpu_.config().vram != 0)
 		return submit_with_fences(begin);
 	if (plan_.skips_reservation) {

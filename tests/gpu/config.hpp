@@ -74,6 +74,11 @@ struct config {
 	unsigned sessions = 0;
 	bool keep_logs = true;            // what a session's jobs saw; else it is forgotten
 	const front_ops *front = nullptr; // of those buffers
+
+	unsigned wait_limit_us = 0; // of each wait of a client for a reservation; 0: none
+	// A client calls it before each try of a job, holding nothing: the front's, to get in its way.
+	void (*before_try)(void *data, unsigned client, uint32_t job) = nullptr;
+	void *before_try_data = nullptr;
 };
 
 inline constexpr unsigned max_clients = 256;

@@ -78,6 +78,8 @@ struct counters {
 	uint64_t retries = 0;         // everything dropped, injected -EDEADLK included
 	uint64_t longest_chain = 0;   // retries of one context
 	uint64_t interrupted = 0;     // -EINTR got, and the job begun again
+	uint64_t timed_out = 0;       // the same for -ETIME
+	uint64_t no_memory = 0;       // and for -ENOMEM
 	uint64_t evictions = 0;
 	uint64_t evictions_busy = 0;   // rounds that found nothing free
 	uint64_t evictions_passed = 0; // rounds that passed over a busy one
@@ -102,6 +104,8 @@ struct counters {
 		retries += other.retries;
 		longest_chain = other.longest_chain > longest_chain ? other.longest_chain : longest_chain;
 		interrupted += other.interrupted;
+		timed_out += other.timed_out;
+		no_memory += other.no_memory;
 		evictions += other.evictions;
 		evictions_busy += other.evictions_busy;
 		evictions_passed += other.evictions_passed;

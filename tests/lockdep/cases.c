@@ -8,10 +8,10 @@
 #include <string.h>
 
 static const struct lockdep_family *const families[] = {
-	&lockdep_chains,  &lockdep_read,     &lockdep_irq,       &lockdep_wait_context,    &lockdep_ww,
-	&lockdep_reclaim, &lockdep_rules,    &lockdep_irq_rules, &lockdep_false_negatives, &lockdep_reserve,
-	&lockdep_many,    &lockdep_sections, &lockdep_api,       &lockdep_tasks,           &lockdep_memory,
-	&lockdep_limits,
+	&lockdep_chains,  &lockdep_read,   &lockdep_irq,       &lockdep_wait_context,
+	&lockdep_reclaim, &lockdep_rules,  &lockdep_irq_rules, &lockdep_false_negatives,
+	&lockdep_reserve, &lockdep_many,   &lockdep_sections,  &lockdep_api,
+	&lockdep_tasks,   &lockdep_memory, &lockdep_limits,
 };
 
 const char *const lockdep_orders_2[2] = {"12", "21"};

@@ -12,7 +12,6 @@
  *   rules, false_negatives            single rules; what Linux misses, beside what it     cases_order.c
  *                                     finds
  *   irq, irq_rules, wait_context      interrupts; what may wait where                     cases_irq.c
- *   ww                                wound/wait mutexes                                  cases_ww.c
  *   reserve                           each way to reserve, and to wait                    cases_reserve.c
  *   many                              very many reservations at once                      cases_many.c
  *   sections, reclaim                 where less is allowed: fences, eviction, reclaim    cases_sections.c
@@ -21,7 +20,8 @@
  *   memory                            locks and keys that go and come                     cases_memory.c
  *   limits                            some room is used up                                cases_limits.c
  *
- * The families chains, read, irq, wait_context, ww and reclaim are what Linux tests itself with, case by case.
+ * The families chains, read, irq, wait_context and reclaim are what Linux tests itself with, case by case; those about
+ * ww_mutexes are in tests/misuse.
  */
 #ifndef LOCKDEP_CASES_H
 #define LOCKDEP_CASES_H

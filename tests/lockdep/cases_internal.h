@@ -97,8 +97,7 @@ struct lockdep_family {
 
 extern const struct lockdep_family lockdep_chains, lockdep_read, lockdep_rules, lockdep_false_negatives;
 extern const struct lockdep_family lockdep_irq, lockdep_irq_rules, lockdep_wait_context;
-extern const struct lockdep_family lockdep_ww, lockdep_reserve, lockdep_many, lockdep_sections,
-	lockdep_reclaim;
+extern const struct lockdep_family lockdep_reserve, lockdep_many, lockdep_sections, lockdep_reclaim;
 extern const struct lockdep_family lockdep_api, lockdep_tasks, lockdep_memory, lockdep_limits;
 
 /* ---- Scripts: cases_script.c --------------------------------------------------------------------------- */
@@ -143,12 +142,6 @@ static inline void take_two(struct resv_lockdep_map *first, struct resv_lockdep_
 	drop(then);
 	drop(first);
 }
-
-/**
- * Debug builds make nested locks fail with -EDEADLK now and then: makes that too rare to come into a case's way. The
- * context holds nothing.
- */
-bool lockdep_outlast_injection(struct resv_ww_acquire_ctx *ctx, struct resv_ww_class *ww_class);
 
 /* ---- Reports: cases.c ---------------------------------------------------------------------------------- */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
-/* What the selftests of the annotator need from their surroundings, besides the port. */
+/* What tests in C, those of the annotator and those of tests/misuse, need from their surroundings, besides the port. */
 #ifndef LOCKDEP_CASES_OS_H
 #define LOCKDEP_CASES_OS_H
 

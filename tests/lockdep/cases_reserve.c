@@ -3,6 +3,7 @@
  * Reservations, and waits for their end. `mX` is a lock around them, a mutex. Nobody ever waits here: a wait that
  * might have been is what counts.
  */
+#include "../calm.h"
 #include "cases_internal.h"
 #include "cases_os.h"
 
@@ -31,7 +32,7 @@ static void begin(struct scene *s)
 static bool begin_calm(struct scene *s)
 {
 	begin(s);
-	return lockdep_outlast_injection(&s->ctx, &resv_reservation_ww_class);
+	return outlast_injection(&s->ctx, &resv_reservation_ww_class);
 }
 
 static void end(struct scene *s)

@@ -3,94 +3,9 @@
 // Runs the annotator's selftests on the host, each as a test of its own, and counts them.
 
 #include "cases.h"
-#include "cases_os.h"
+#include "surroundings.hpp"
 
-#include <tests/helpers.hpp>
-
-#include <cstdlib>
 #include <map>
-#include <memory>
-
-namespace resv::test {
-// ---- The surroundings that the cases need -------------------------------------------------------------------------
-
-struct surroundings {
-	std::optional<actor> other;
-	std::vector<std::string> lines; // that were printed, but for reports
-	std::string reports;
-};
-
-surroundings *current;
-
-namespace {
-
-resv_host_irq host_irq(lockdep_os_irq level)
-{
-	switch (level) {
-	case LOCKDEP_OS_HARDIRQ:
-		return RESV_HOST_HARDIRQ;
-	case LOCKDEP_OS_HARDIRQ_THREADED:
-		return RESV_HOST_HARDIRQ_THREADED;
-	case LOCKDEP_OS_SOFTIRQ:
-		return RESV_HOST_SOFTIRQ;
-	}
-	abort();
-}
-
-} // namespace
-} // namespace resv::test
-
-using resv::test::current;
-
-extern "C" {
-
-void lockdep_os_irq_enter(lockdep_os_irq level)
-{
-	resv_host_irq_enter(resv::test::host_irq(level));
-}
-
-void lockdep_os_irq_exit()
-{
-	resv_host_irq_exit();
-}
-
-bool lockdep_os_hardirqs(bool on)
-{
-	return resv_host_hardirqs(on);
-}
-
-bool lockdep_os_softirqs(bool on)
-{
-	return resv_host_softirqs(on);
-}
-
-void lockdep_os_on_other_task(void (*function)(void *), void *data)
-{
-	if (!current->other)
-		current->other.emplace();
-	current->other->run([=] { function(data); });
-}
-
-void *lockdep_os_alloc(size_t size)
-{
-	return calloc(1, size);
-}
-
-void lockdep_os_free(void *memory)
-{
-	free(memory);
-}
-
-// Its lines have just been printed.
-void lockdep_os_saw(resv_report_kind, const char *text)
-{
-	for (const char *end = text; *end; end++)
-		if (*end == '\n' && !current->lines.empty())
-			current->lines.pop_back();
-	current->reports += text;
-}
-
-} // extern "C"
 
 void PrintTo(const lockdep_case &c, std::ostream *out)
 {
@@ -112,28 +27,7 @@ std::vector<lockdep_case> all_cases()
 	return cases;
 }
 
-class lockdep_cases : public testing::TestWithParam<lockdep_case> {
-protected:
-	lockdep_cases()
-	{
-		current = &surroundings_;
-		resv_host_set_report_sink(
-			[](const char *line, void *data) {
-				static_cast<surroundings *>(data)->lines.push_back(line);
-			},
-			&surroundings_);
-	}
-	~lockdep_cases() override
-	{
-		resv_host_set_report_sink(nullptr, nullptr);
-		current = nullptr;
-	}
-
-	surroundings surroundings_;
-
-private:
-	watchdog watchdog_{std::chrono::seconds(120)};
-};
+class lockdep_cases : public lockdep_surroundings, public testing::WithParamInterface<lockdep_case> {};
 
 TEST_P(lockdep_cases, reports_what_it_must)
 {
@@ -141,9 +35,8 @@ TEST_P(lockdep_cases, reports_what_it_must)
 	actor task; // of its own: a case that fails may leave locks held
 
 	task.run([&] { failure = lockdep_case_run(&GetParam()); });
-	EXPECT_TRUE(failure == nullptr) << failure << surroundings_.reports;
-	EXPECT_EQ(surroundings_.lines.size(), GetParam().messages)
-		<< testing::PrintToString(surroundings_.lines);
+	EXPECT_TRUE(failure == nullptr) << failure << reports;
+	EXPECT_EQ(lines.size(), GetParam().messages) << testing::PrintToString(lines);
 }
 
 std::string name_of_case(const testing::TestParamInfo<lockdep_case> &info)
@@ -175,11 +68,10 @@ TEST(lockdep_cases_list, is_complete)
 		(c.reported ? t.reported : t.silent)++;
 	}
 
-	// What Linux tests: 358 cases, and 36 of what may wait where.
+	// What Linux tests: 322 cases, and 36 of what may wait where.
 	EXPECT_EQ(seen["chains"], (tally{56, 7}));
 	EXPECT_EQ(seen["read"], (tally{24, 15}));
 	EXPECT_EQ(seen["irq"], (tally{132, 85}));
-	EXPECT_EQ(seen["ww"], (tally{26, 10}));
 	EXPECT_EQ(seen["reclaim"], (tally{1, 2}));
 	EXPECT_EQ(seen["wait_context"], (tally{11, 25}));
 
@@ -194,7 +86,7 @@ TEST(lockdep_cases_list, is_complete)
 	EXPECT_EQ(seen["tasks"], (tally{7, 8}));
 	EXPECT_EQ(seen["memory"], (tally{12, 4}));
 	EXPECT_EQ(seen["limits"], (tally{7, 3}));
-	EXPECT_EQ(seen.size(), 16u);
+	EXPECT_EQ(seen.size(), 15u);
 }
 
 TEST(lockdep_cases_list, names_each_case_once)

@@ -122,7 +122,7 @@ bool run_result::violated() const
 
 bool run_workload(const run_spec &spec, const observer &watch, run_result &result)
 {
-	result = {};
+	result = run_result();
 	result.spec = spec;
 	const uint64_t reports = lock_order_reports();
 	auto gpu = std::make_unique<device>();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-/* The tests that the host runs as well, from the same source: the annotator's cases, and those in C. */
+/* The tests that the host runs as well, from the same source: cases of misuse, the annotator's, and those in C. */
 #include <linux/atomic.h>
 #include <linux/string.h>
 
@@ -7,11 +7,10 @@
 #include "cases.h"
 #include "cases_os.h"
 #include "lru_c_test.h"
+#include "misuse.h"
 #include "os.h"
 
-#if RESV_PROVE_LOCKING
-
-/* ---- The annotator's cases: see tests/lockdep/cases_test.cpp ---------------------------------------------------- */
+/* ---- What cases need -------------------------------------------------------------------------------------------- */
 
 /* Lines that were printed, but for reports: those are told of right after they have been printed. */
 static atomic_t lines;
@@ -36,24 +35,75 @@ void lockdep_os_on_other_task(void (*function)(void *data), void *data)
 	actor_run(other, function, data);
 }
 
-static const char *run_case(unsigned int n)
+/* Runs one, in which `messages` lines are to be printed besides reports. */
+static const char *run_in_surroundings(const char *(*run)(const void *of_case), const void *of_case,
+				       unsigned int messages)
 {
-	static struct lockdep_case c;
 	const char *failure;
 
-	lockdep_case_get(n, &c);
 	atomic_set(&lines, 0);
 	resv_host_set_report_sink(count_line, NULL);
-	emulate_irqs_for(current);
-	failure = lockdep_case_run(&c);
-	emulate_irqs_for(NULL);
+	if (RESV_PROVE_LOCKING)
+		emulate_irqs_for(current);
+	failure = run(of_case);
+	if (RESV_PROVE_LOCKING)
+		emulate_irqs_for(NULL);
 	resv_host_set_report_sink(NULL, NULL);
 	if (other)
 		actor_end(other);
 	other = NULL;
-	if (!failure && atomic_read(&lines) != c.messages)
+	if (!failure && atomic_read(&lines) != messages)
 		failure = "other lines were printed than the case tells";
 	return failure;
+}
+
+/* ---- The catalogue of misuse: see tests/misuse/misuse_test.cpp --------------------------------------------------- */
+
+static const char *run_misuse(const void *of_case)
+{
+	return misuse_case_run(of_case);
+}
+
+static const char *run_misuse_case(unsigned int n)
+{
+	return run_in_surroundings(run_misuse, misuse_case_get(n), 0);
+}
+
+static const char *misuse_is_complete(unsigned int n)
+{
+	return misuse_missing();
+}
+
+static unsigned int get_misuse_case(unsigned int index, struct test *test)
+{
+	const unsigned int count = misuse_case_count();
+
+	if (test) {
+		strscpy(test->name, index < count ? misuse_case_get(index)->name : "misuse_is_complete",
+			sizeof(test->name));
+		test->run = index < count ? run_misuse_case : misuse_is_complete;
+		test->n = index;
+	}
+	return count + 1;
+}
+
+const struct suite misuse_suite = {"misuse", get_misuse_case};
+
+#if RESV_PROVE_LOCKING
+
+/* ---- The annotator's cases: see tests/lockdep/cases_test.cpp ---------------------------------------------------- */
+
+static const char *run_lockdep(const void *of_case)
+{
+	return lockdep_case_run(of_case);
+}
+
+static const char *run_case(unsigned int n)
+{
+	static struct lockdep_case c;
+
+	lockdep_case_get(n, &c);
+	return run_in_surroundings(run_lockdep, &c, c.messages);
 }
 
 static unsigned int get_case(unsigned int index, struct test *test)

@@ -15,12 +15,13 @@ module_param(suites, charp, 0444);
 MODULE_PARM_DESC(suites, "names of the suites to run, with commas between them; all if empty");
 
 static const struct suite *const all_suites[] = {
-#if RESV_PROVE_LOCKING && !RESV_LOCKDEP_FORWARD /* lockdep would report what these do, and be off then */
+#if RESV_LOCKDEP_FORWARD
+	&c_suite, &port_suite, &ww_suite, &reservation_suite, &beside_suite, &forward_suite,
+#else /* lockdep would report what those do that are asked to break rules, and be off then */
+#if RESV_PROVE_LOCKING
 	&lockdep_suite, &deadlock_suite,
 #endif
-	&c_suite,       &port_suite,     &ww_suite, &reservation_suite, &beside_suite,
-#if RESV_LOCKDEP_FORWARD
-	&forward_suite,
+	&misuse_suite,  &c_suite,        &port_suite, &ww_suite, &reservation_suite, &beside_suite,
 #endif
 };
 

@@ -23,8 +23,8 @@ struct suite {
 	unsigned int (*get)(unsigned int index, struct test *test); /* how many there are; test may be NULL */
 };
 
-extern const struct suite lockdep_suite, c_suite, port_suite, ww_suite, reservation_suite, deadlock_suite,
-	beside_suite, forward_suite;
+extern const struct suite misuse_suite, lockdep_suite, c_suite, port_suite, ww_suite, reservation_suite,
+	deadlock_suite, beside_suite, forward_suite;
 
 struct named_test {
 	const char *name;
