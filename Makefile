@@ -27,7 +27,8 @@ all: build/release/libresv.a build/prove/libresv.a $(if $(wildcard build/.config
 
 tested   := plain prove asan tsan clang
 explored := sim sim-debug relacy
-flavours := release $(tested) clang-prove panic $(explored) custom
+ported   := x86-32 arm64 riscv64
+flavours := release $(tested) clang-prove panic $(explored) $(ported) custom
 
 options.prove       := PROVE_LOCKING
 options.asan        := PROVE_LOCKING RESV_DEBUG_WW_SLOWPATH RESV_LOCK_STAT
@@ -37,6 +38,9 @@ options.panic       := PROVE_LOCKING RESV_PANIC_ON_REPORT
 options.sim         := RESV_SPIN_TURNS=2
 options.sim-debug   := RESV_SPIN_TURNS=2 RESV_DEBUG_WW_MUTEXES RESV_DEBUG_WW_SLOWPATH
 options.relacy      := RESV_SPIN_TURNS=2
+options.x86-32      := PROVE_LOCKING
+options.arm64       := PROVE_LOCKING
+options.riscv64     := PROVE_LOCKING
 
 flags.asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 flags.tsan := -O1 -fsanitize=thread
@@ -55,9 +59,25 @@ analysis.clang-prove := -Wthread-safety
 
 # With sanitizers, Clang takes less than half the time of GCC.
 clang := clang clang-prove asan
-need = $(if $(filter $(explored),$1),sim,$(if $(filter $(clang),$1),test,build))
-cc  = $(if $(filter $(clang),$1),$(CLANG),$(CC))
-cxx = $(if $(filter $(clang),$1),$(CLANGXX),$(CXX))
+need = $(or $(and $(filter $(explored),$1),sim),$(and $(filter $(clang),$1),test),$(and $(filter $(ported),$1),ports),build)
+cc  = $(or $(and $(filter $(clang),$1),$(CLANG)),$(and $(filter $(ported),$1),$(cpu.$1)-linux-gnu-gcc),$(CC))
+cxx = $(or $(and $(filter $(clang),$1),$(CLANGXX)),$(and $(filter $(ported),$1),$(cpu.$1)-linux-gnu-g++),$(CXX))
+
+# For other CPUs there is no GoogleTest but its source; and their shared libraries are where no other program looks.
+cpu.x86-32  := i686
+ld.x86-32   := ld-linux.so.2
+cpu.arm64   := aarch64
+ld.arm64    := ld-linux-aarch64.so.1
+cpu.riscv64 := riscv64
+ld.riscv64  := ld-linux-riscv64-lp64d.so.1
+libs = /usr/$(cpu.$1)-linux-gnu/lib
+googletest  := /usr/src/googletest/googletest
+gtest = $(if $(filter $(ported),$1),build/$1/googletest.o -Wl$(comma)--dynamic-linker=$(libs)/$(ld.$1) \
+	-Wl$(comma)-rpath=$(libs),-lgtest_main -lgtest) -lpthread
+$(ported:%=build/%/googletest.o): build/%/googletest.o: | build/need/ports
+	@mkdir -p $(@D)
+	$(call say,CXX)$(call cxx,$*) -I$(googletest) -I$(googletest)/include -O1 -r \
+		$(googletest)/src/gtest-all.cc $(googletest)/src/gtest_main.cc -o $@
 
 # ---- Sources ----------------------------------------------------------------------------------------------------
 
@@ -130,7 +150,9 @@ build/$1/libresv.a: $(call objects,$1,$(core) $(port))
 	$$(call say,AR)$$(AR) rcs $$@ $$^
 
 build/$1/tests/resv_tests: $(call objects,$1,$(tests) $(gpu) $(gpu_host)) build/$1/libresv.a
-	$$(call say,LINK)$(call cxx,$1) $(flags.$1) $$^ $(wrapped) -lgtest_main -lgtest -lpthread -o $$@
+	$$(call say,LINK)$(call cxx,$1) $(flags.$1) $$(filter-out build/$1/googletest.o,$$^) $(wrapped) $(call gtest,$1) -o $$@
+
+$(if $(filter $1,$(ported)),build/$1/tests/resv_tests: build/$1/googletest.o)
 
 build/$1/gpu/resv-gpu: $(call objects,$1,tests/gpu/host/main.cpp $(gpu_host) $(gpu)) build/$1/libresv.a
 	@mkdir -p $$(@D)
@@ -247,6 +269,8 @@ builds: all build/clang/libresv.a build/clang-prove/libresv.a build/bench/resv-b
 test-%: build/%/tests/resv_tests ## the test suites in one flavour: plain, prove, asan, tsan or clang
 	@tests/tools/gtest $<
 
+check-ports: $(ported:%=test-%) ## the test suites on other CPUs: x86 of 32 bits, and arm64 and riscv64 in an emulator
+
 symbols: ## that the core and the GPU driver need nothing but their ports
 symbols: $(call objects,release,$(core) $(gpu)) $(call objects,prove,$(core) $(gpu))
 	@tests/tools/symbols 'the core' include/resv/port.h $(call objects,release,$(core))
@@ -353,6 +377,6 @@ clean: ## remove build/, your configuration included
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all run run-kernel bench bench-kernel check check-host builds symbols fastpath panic gdb compile-fail stage \
+.PHONY: check-ports all run run-kernel bench bench-kernel check check-host builds symbols fastpath panic gdb compile-fail stage \
 	install-check examples workloads lockgraph bench-count check-sim check-kernel explore lint format menuconfig install \
 	clean help

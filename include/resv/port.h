@@ -83,7 +83,7 @@ void resv_port_critical_end(void);
 
 /** Storage for the port's spin lock; all zero is unlocked. Each port asserts that its own lock fits. */
 struct resv_port_spinlock {
-	uint64_t opaque;
+	uintptr_t opaque[8 / sizeof(uintptr_t)];
 };
 
 /** Takes the lock with local interrupts off; returns the state that unlock restores. Not recursive. Context: any. */

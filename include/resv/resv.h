@@ -42,10 +42,10 @@ struct resv_ww_class {
 };
 
 /* private: one word for each pointer-sized field; checked against the C++ classes when the library is built */
-#define RESV_LOCKDEP_MAP_WORDS (4 * RESV_PROVE_LOCKING)
+#define RESV_LOCKDEP_MAP_WORDS (RESV_PROVE_LOCKING * (3 + 8 / sizeof(uintptr_t)))
 #define RESV_TAKEN_WORDS       (RESV_PROVE_LOCKING * (1 + 8 / sizeof(uintptr_t)))
 #define RESV_WW_MUTEX_WORDS    (4 + 2 * RESV_DEBUG_WW_MUTEXES + RESV_TAKEN_WORDS + RESV_LOCKDEP_MAP_WORDS)
-#define RESV_WW_CTX_WORDS      (7 + 4 * RESV_DEBUG_WW_MUTEXES + RESV_LOCKDEP_MAP_WORDS)
+#define RESV_WW_CTX_WORDS      (7 + (3 + 8 / sizeof(uintptr_t)) * RESV_DEBUG_WW_MUTEXES + RESV_LOCKDEP_MAP_WORDS)
 
 /* the lock, four fences, a table for more of them, its version, and two counts */
 #define RESV_OBJECT_WORDS (RESV_WW_MUTEX_WORDS + 6 + 8 / sizeof(uintptr_t))
@@ -321,7 +321,7 @@ enum resv_usage resv_iter_usage(const struct resv_iter *cursor);
 
 /** Reserves many objects and owns the back-off. Allocation-free. On the task's stack. Linux: struct drm_exec. */
 struct resv_exec {
-	uintptr_t opaque[RESV_WW_CTX_WORDS + 5];
+	uintptr_t opaque[RESV_WW_CTX_WORDS + 3 + 16 / sizeof(uintptr_t)];
 };
 
 #define RESV_EXEC_INTERRUPTIBLE_WAIT 1u /**< a signal ends each wait with -EINTR */

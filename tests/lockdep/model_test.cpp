@@ -550,7 +550,7 @@ void compare(unsigned task_count, uint64_t count)
 		silent += !any;
 		if (o.agrees()) {
 			if (seed && !wanted)
-				printf("seed %#lx, %u tasks:\n%s", first, task_count,
+				printf("seed %#llx, %u tasks:\n%s", 0ull + first, task_count,
 				       both.describe(text).c_str());
 			continue;
 		}

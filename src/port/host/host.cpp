@@ -126,7 +126,7 @@ constinit report_sink sink;
 struct unwinding {
 	uintptr_t *pcs;
 	unsigned max, count;
-	unsigned long skip;
+	unsigned long long skip;
 };
 
 _Unwind_Reason_Code unwind_frame(struct _Unwind_Context *frame, void *data)
@@ -310,12 +310,12 @@ void resv_port_relax(unsigned turn)
 void resv_port_critical_begin(void) {}
 void resv_port_critical_end(void) {}
 
-using spin_word = std::atomic_ref<uint64_t>;
+using spin_word = std::atomic_ref<uintptr_t>;
 static_assert(spin_word::is_always_lock_free && spin_word::required_alignment <= alignof(resv_port_spinlock));
 
 unsigned long resv_port_spin_lock(struct resv_port_spinlock *lock)
 {
-	spin_word word(lock->opaque);
+	spin_word word(lock->opaque[0]);
 
 	for (unsigned turn = 0; word.exchange(1, std::memory_order_acquire) != 0;) {
 		while (word.load(std::memory_order_relaxed) != 0)
@@ -329,7 +329,7 @@ void resv_port_spin_unlock(struct resv_port_spinlock *lock, unsigned long)
 {
 	task_record &me = self();
 
-	spin_word(lock->opaque).store(0, std::memory_order_release);
+	spin_word(lock->opaque[0]).store(0, std::memory_order_release);
 	// What the task deferred meanwhile may begin. Release: it finds all that the task did under the locks.
 	if (--me.spin_locks == 0 && me.owed.load(std::memory_order_relaxed) != 0) [[unlikely]]
 		me.owed.store(0, std::memory_order_release);
@@ -404,7 +404,7 @@ void resv_port_system(char *buf, size_t size)
 
 [[gnu::noinline]] unsigned resv_port_stack_trace(uintptr_t *pcs, unsigned max, unsigned skip)
 {
-	unwinding trace = {.pcs = pcs, .max = max, .count = 0, .skip = skip + 1ul}; // one for this frame
+	unwinding trace = {.pcs = pcs, .max = max, .count = 0, .skip = skip + 1ull}; // one for this frame
 
 	_Unwind_Backtrace(unwind_frame, &trace);
 	return trace.count;
