@@ -90,12 +90,12 @@ void machine::run(bool anew)
 		if (steps_.size() >= options_.max_steps)
 			return fail("the execution does not come to an end");
 		unsigned thread = search_->pick(ready);
+		if (verdict_ != verdict::passed)
+			return;
 		if (thread == no_thread) {
 			verdict_ = verdict::redundant;
 			return;
 		}
-		if (verdict_ != verdict::passed)
-			return;
 		decisions_.push_back(static_cast<uint8_t>(thread));
 		if (is_drain(thread)) {
 			drain(thread);
