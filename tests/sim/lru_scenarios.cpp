@@ -220,6 +220,43 @@ const define rivals({
 	.end = check_lists,
 });
 
+// The transaction that evicts holds something, and is sent back from the buffer, which may be gone before it comes back.
+const define passing({
+	.name = "passing",
+	.summary = "a transaction reserves an object and then what a walk finds; another one both in the "
+		   "opposite order, "
+		   "and may drop the buffer",
+	.variants = 2,
+	.begin =
+		[](unsigned variant) {
+			set_up_rack(1);
+			the_machine().spawn("walker", [] {
+				finder f;
+				transaction t;
+				int rc = t.run([&](transaction &pass) {
+					reservation_object *object = nullptr;
+					int err = pass.reserve_one(the_rack->second);
+					return err != 0 ? err
+							: the_rack->device.reserve_wait(pass, f, 1, object);
+				});
+				check(rc == 0 || rc == -ENOENT || rc == -EBUSY, "a walk failed");
+				t.release_all();
+				if (f.found)
+					f.found->put();
+			});
+			the_machine().spawn("holder", [variant] {
+				buffer &b = *the_rack->buffers[0];
+				transaction t;
+				reservation_object *both[] = {&b.own, &the_rack->second};
+				check(t.reserve(both) == 0, "reserve() failed");
+				t.release_all();
+				if (variant != 0)
+					b.put();
+			});
+		},
+	.end = check_lists,
+});
+
 // The walk pauses behind the oldest buffer, and meets the other one after that, unless that is the one it finds gone.
 const define pausing({
 	.name = "pause",
