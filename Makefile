@@ -296,7 +296,7 @@ workloads: build/plain/gpu/resv-gpu ## each workload of the software GPU, for a 
 lockgraph: build/prove/gpu/resv-gpu build/plain/gpu/resv-gpu | build/need/graph ## that the annotator sees what the GPU does
 	@tests/tools/lockgraph $^ tests/gpu/workloads/*.conf
 
-check-sim: $(sims) ## that no interleaving breaks the locks, and that planted bugs do (about four minutes on two cores)
+check-sim: $(sims) ## that no interleaving breaks the locks, and that planted bugs do (about three minutes on two cores)
 	@tests/sim/check
 
 check-kernel: ## that it works in stock kernels, in QEMU (KERNEL=; about seven minutes on two cores)

@@ -138,8 +138,7 @@ const define places({
 const define sets({
 	.name = "sets",
 	.summary = "a writer puts one fence in the place of two, or gives the object another set of fences; "
-		   "a reader "
-		   "looks for one that is there",
+		   "a reader looks for one that is there",
 	.variants = 2 * 2,
 	.begin =
 		[](unsigned variant) {

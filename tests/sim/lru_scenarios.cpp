@@ -183,8 +183,7 @@ void change_oldest(change what)
 const define evicting({
 	.name = "evict",
 	.summary = "a walk of an LRU reserves the oldest buffer that it can; its holder gives it another "
-		   "object, takes "
-		   "it off, moves it to another LRU, or drops it",
+		   "object, takes it off, moves it to another LRU, or drops it",
 	.variants = 2 * 2 * changes,
 	.begin =
 		[](unsigned variant) {
@@ -224,8 +223,7 @@ const define rivals({
 const define passing({
 	.name = "passing",
 	.summary = "a transaction reserves an object and then what a walk finds; another one both in the "
-		   "opposite order, "
-		   "and may drop the buffer",
+		   "opposite order, and may drop the buffer",
 	.variants = 2,
 	.begin =
 		[](unsigned variant) {
@@ -257,7 +255,7 @@ const define passing({
 	.end = check_lists,
 });
 
-// The walk pauses behind the oldest buffer, and meets the other one after that, unless that is the one it finds gone.
+// The walk pauses behind the oldest buffer if that is still reserved then. The other one is there all the time.
 const define pausing({
 	.name = "pause",
 	.summary = "a walk of an LRU pauses, and the entry that it has come to leaves, moves to the end, or "
@@ -327,8 +325,7 @@ private:
 const define listing({
 	.name = "cursor",
 	.summary = "a task goes along an LRU with a cursor, or ends that halfway; another takes an entry "
-		   "off, moves "
-		   "both, or drops a buffer",
+		   "off, moves both, or drops a buffer",
 	.variants = 2 * 3,
 	.begin =
 		[](unsigned variant) {

@@ -159,8 +159,7 @@ const define thirds({
 const define apart({
 	.name = "irq-apart",
 	.summary = "a task takes 2 locks, and an interrupt that comes to it 2 others; another task takes "
-		   "those, with "
-		   "interrupts off, in the same order or in the opposite one",
+		   "those, with interrupts off, in the same order or in the opposite one",
 	.variants = 3,
 	.begin =
 		[](unsigned variant) {
