@@ -26,7 +26,7 @@ all: build/release/libresv.a build/prove/libresv.a $(if $(wildcard build/.config
 # ---- Flavours ---------------------------------------------------------------------------------------------------
 
 tested   := plain prove asan tsan clang
-explored := sim sim-debug relacy
+explored := sim sim-debug sim-prove relacy
 ported   := x86-32 arm64 riscv64
 flavours := release $(tested) clang-prove panic $(explored) $(ported) custom
 
@@ -37,6 +37,8 @@ options.clang-prove := PROVE_LOCKING
 options.panic       := PROVE_LOCKING RESV_PANIC_ON_REPORT
 options.sim         := RESV_SPIN_TURNS=2
 options.sim-debug   := RESV_SPIN_TURNS=2 RESV_DEBUG_WW_MUTEXES RESV_DEBUG_WW_SLOWPATH
+options.sim-prove   := RESV_SPIN_TURNS=2 PROVE_LOCKING RESV_LOCKDEP_CLASSES=64 RESV_LOCKDEP_EDGES=256 \
+	RESV_LOCKDEP_HELD=8 RESV_LOCKDEP_TRACES=1024
 options.relacy      := RESV_SPIN_TURNS=2
 options.x86-32      := PROVE_LOCKING
 options.arm64       := PROVE_LOCKING
@@ -51,6 +53,7 @@ tests_flags = -I. -g1 $(if $(filter plain tsan,$1),-O1,-O0)
 # The same sources over the simulated machine, or over Relacy: atomics come from there.
 flags.sim       := -Isrc/port/sim
 flags.sim-debug := $(flags.sim)
+flags.sim-prove := $(flags.sim)
 flags.relacy    := -Itests/sim/relacy
 
 # Clang follows who holds what; tests hold and release through ASSERT_EQ(), where it cannot.
@@ -93,6 +96,7 @@ bench    := $(filter-out tests/bench/lockdep%,$(wildcard tests/bench/*.cpp))
 bench_lockdep := tests/bench/main.cpp tests/bench/machine.cpp $(wildcard tests/bench/lockdep*.cpp)
 sim_port := $(wildcard src/port/sim/*.cpp)
 sim      := $(wildcard tests/sim/*.cpp)
+sim_lockdep := tests/sim/main.cpp tests/sim/scenario.cpp $(wildcard tests/sim/lockdep/*.cpp)
 relacy   := $(wildcard tests/sim/relacy/*.cpp)
 headers  := $(wildcard include/*/* src/*.hpp src/port/sim/*.hpp src/port/sim/*/*.hpp lockdep/*.hpp tests/gpu/*.hpp \
 	tests/gpu/host/*.hpp tests/gpu/kernel/*.h tests/gpu/kernel/client/*.hpp)
@@ -102,7 +106,8 @@ scripts  := .ci/run $(wildcard tests/tools/* tests/bench/count/*.sh) tests/gpu/k
 formatted := $(wildcard $(foreach dir,include/resv include/resv_port src src/port/host src/port/sim \
 	src/port/sim/resv_port src/port/host/resv_port src/port/linux lockdep tests tests/lockdep tests/misuse tests/gpu \
 	tests/gpu/host tests/gpu/kernel tests/gpu/kernel/client tests/gpu/minimal tests/bench tests/bench/count \
-	tests/compile_fail tests/fastpath tests/gdb tests/install tests/panic tests/sim tests/sim/relacy tests/sim/relacy/resv_port \
+	tests/compile_fail tests/fastpath tests/gdb tests/install tests/panic tests/sim tests/sim/lockdep tests/sim/relacy \
+	tests/sim/relacy/resv_port \
 	tests/kernel/bench tests/kernel/module tests/kernel/module/include tests/kernel/module/include/resv_port, \
 	$(addprefix $(dir)/*.,c h cpp hpp)))
 
@@ -135,7 +140,7 @@ $(call objects,$1,$(core) $(gpu)): private kind_flags = $(if $(filter relacy,$1)
 $(call objects,$1,$(port) $(gpu_host) $(gpu_client)): private kind_flags = $(analysis.$1)
 $(call objects,$1,$(tests)): private kind_flags = $(call tests_flags,$1) -Winvalid-pch \
 	-include build/$1/tests/precompiled.hpp
-$(call objects,$1,$(sim_port) $(sim) $(relacy)): private kind_flags = -I.
+$(call objects,$1,$(sim_port) $(sim) $(sim_lockdep) $(relacy)): private kind_flags = -I.
 $(call objects,$1,$(tests)): | build/need/test
 $(call objects,$1,$(filter %.cpp,$(tests))): build/$1/tests/precompiled.hpp.gch
 
@@ -163,6 +168,11 @@ build/$1/gpu/resv-gpu-client: $(call objects,$1,$(gpu_client) $(gpu_host) $(gpu)
 	$$(call say,LINK)$(call cxx,$1) $(flags.$1) -static $$^ -lpthread -o $$@
 
 build/$1/resv-sim: $(call objects,$1,$(core) $(sim_port) $(sim))
+	$$(call say,LINK)$(call cxx,$1) $(flags.$1) $$^ -lboost_context -o $$@
+
+# The annotator, with the locks that reports know of.
+build/$1/resv-sim-lockdep: $(call objects,$1,$(wildcard lockdep/*.cpp) src/ww_mutex.cpp src/ww_checks.cpp \
+	src/wait_list.cpp src/parker.cpp $(sim_port) $(sim_lockdep))
 	$$(call say,LINK)$(call cxx,$1) $(flags.$1) $$^ -lboost_context -o $$@
 
 build/$1/resv-relacy: $(call objects,$1,src/ww_mutex.cpp src/wait_list.cpp src/parker.cpp $(relacy))
@@ -249,7 +259,7 @@ steps      := builds $(tested:%=test-%) symbols fastpath panic gdb compile-fail 
 # What the steps need is made side by side, before they run one after the other. A part that cannot be made does not
 # stop the rest: its step will fail.
 test_program = $(patsubst test-%,build/%/tests/resv_tests,$(filter test-%,$1))
-sims = build/sim/resv-sim build/sim-debug/resv-sim build/relacy/resv-relacy
+sims = build/sim/resv-sim build/sim-debug/resv-sim build/sim-prove/resv-sim-lockdep build/relacy/resv-relacy
 jobs = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
 check: ## everything, one summary at the end (about half an hour on two cores)
@@ -315,7 +325,7 @@ workloads: build/plain/gpu/resv-gpu ## each workload of the software GPU, for a 
 lockgraph: build/prove/gpu/resv-gpu build/plain/gpu/resv-gpu | build/need/graph ## that the annotator sees what the GPU does
 	@tests/tools/lockgraph $^ tests/gpu/workloads/*.conf
 
-check-sim: $(sims) ## that no interleaving breaks the locks, and that planted bugs do (about four minutes on two cores)
+check-sim: $(sims) ## that no interleaving breaks the locks, and that planted bugs do (about three minutes on two cores)
 	@tests/sim/check
 
 check-kernel: ## that it works in stock kernels, and one with lockdep, in QEMU (KERNEL=; about nine minutes on two cores)

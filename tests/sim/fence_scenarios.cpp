@@ -38,12 +38,13 @@ struct job {
 };
 
 struct site {
-	reservation_object object;
+	reservation_object object, from;
 	job *jobs[3] = {};
 	resv_fence *links[3] = {};
 	atomic<unsigned> over{0};
 	resv_port_work unload = {};
 	bool loaded = true;
+	bool evicted = false; // somebody has reserved the object in time
 	resv_release release = {};
 	unsigned freed = 0;
 };
@@ -133,6 +134,41 @@ const define places({
 	.end = [] {},
 });
 
+// What stands for two fences of a timeline takes the place of each. Of two sets of fences, one is in both.
+const define sets({
+	.name = "sets",
+	.summary = "a writer puts one fence in the place of two, or gives the object another set of fences; "
+		   "a reader looks for one that is there",
+	.variants = 2 * 2,
+	.begin =
+		[](unsigned variant) {
+			set_up_site();
+			bool walks = digit(variant, 2) != 0;
+			bool copies = variant != 0;
+			for (unsigned i = 0; i < 3; i++)
+				the_site->jobs[i] = job::create(copies ? 1 + i : 1, 1 + i);
+			job &last = *the_site->jobs[2];
+			add(*the_site->jobs[0]);
+			add(*the_site->jobs[1], copies ? usage::write : usage::read);
+			the_site->jobs[0]->put();
+			last.made.store(1, order::relaxed);
+			for (job *each : {the_site->jobs[1], &last}) {
+				check(the_site->from.reserve_fences(1) == 0, "reserve_fences() failed");
+				check(the_site->from.add_fence(each->f, usage::write) == 0,
+				      "add_fence() failed");
+			}
+			the_machine().spawn("writer", [copies, &last] {
+				if (copies)
+					check(the_site->object.copy_fences(the_site->from) == 0,
+					      "copy_fences() failed");
+				else
+					the_site->object.replace_fences(1, last.f, usage::write);
+			});
+			the_machine().spawn("reader", walks ? walk_site : test_site);
+		},
+	.end = [] {},
+});
+
 // The fence in the first slot is replaced and gone while the waiter may look at it; the one in the second is there all
 // the time.
 const define await_all({
@@ -165,15 +201,18 @@ const define await_all({
 });
 
 // The last reference to the buffer goes while the driver signals its fences and an evictor tries it. A real evictor finds
-// it on an LRU, and not any more once it is freed.
+// it on an LRU, and not any more once it is freed. One that has it from the beginning keeps it from being freed.
 const define destruction({
 	.name = "destruction",
-	.summary = "a buffer is released while its fences are signaled, and while somebody tries to evict it",
-	.variants = 2,
+	.summary = "a buffer is released while its fences are signaled, and while somebody tries to evict "
+		   "it, or does",
+	.variants = 2 * 2,
 	.begin =
 		[](unsigned variant) {
 			set_up_site();
-			for (unsigned i = 0; i < 1 + variant; i++)
+			unsigned last = digit(variant, 2);
+			the_site->evicted = variant != 0 && the_site->object.try_reserve(nullptr);
+			for (unsigned i = 0; i <= last; i++)
 				add(*(the_site->jobs[i] = job::create(1 + i, 1)));
 			the_machine().spawn("releaser", [] {
 				auto *object = reinterpret_cast<resv_object *>(&the_site->object);
@@ -181,21 +220,26 @@ const define destruction({
 						    [](resv_release *) {
 							    check(the_site->over.load(order::relaxed) == 1,
 								  "a buffer is freed too early");
+							    check(!the_site->evicted,
+								  "a buffer is freed while it is reserved");
 							    the_site->object.destroy();
 							    the_site->freed++;
 						    });
 			});
-			the_machine().spawn("driver", [variant] {
-				for (unsigned i = 0; i < 1 + variant; i++) {
-					if (i == variant)
+			the_machine().spawn("driver", [last] {
+				for (unsigned i = 0; i <= last; i++) {
+					if (i == last)
 						the_site->over.store(1, order::relaxed);
 					the_site->jobs[i]->signal();
 					the_site->jobs[i]->put();
 				}
 			});
 			the_machine().spawn("evictor", [] {
-				if (the_site->object.try_reserve(nullptr))
-					the_site->object.unreserve();
+				if (!the_site->evicted && !the_site->object.try_reserve(nullptr))
+					return;
+				the_site->over.load(order::relaxed); // lets others come
+				the_site->evicted = false;
+				the_site->object.unreserve();
 			});
 		},
 	.end =

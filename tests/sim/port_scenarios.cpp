@@ -60,6 +60,8 @@ struct shop {
 	ww_class cls;
 	reservation_object objects[2] = {reservation_object(cls), reservation_object(cls)};
 	unsigned holders[2] = {};
+	resv_port_spinlock fence_lock{};
+	resv::fence fence{nullptr, &fence_lock, 1, 1};
 };
 
 std::optional<shop> the_shop;
@@ -114,6 +116,53 @@ const define transactions({
 					the_shop->holders[0] = 0;
 				}
 			});
+		},
+	.end =
+		[] {
+			for (const reservation_object &object : the_shop->objects)
+				check(!object.is_reserved(), "an object is reserved in the end");
+		},
+	.options = {},
+});
+
+/// Buffers share a reservation, or come up twice.
+struct shared_buffer {
+	reservation_object *reservation;
+};
+
+// Each time that an object comes up, there is room for one more fence.
+void reserve_repeated(const lock_list &list, bool prepares)
+{
+	shared_buffer buffers[3];
+	for (unsigned i = 0; i < list.size; i++)
+		buffers[i].reservation = &the_shop->objects[list.at[i]];
+	transaction t(the_shop->cls);
+	int rc = prepares ? t.prepare(buffers, 1, &shared_buffer::reservation)
+			  : t.reserve(buffers, &shared_buffer::reservation);
+	check(rc == 0, "reserve() failed");
+	check(t.size() == 2, "an object that comes up twice is counted twice, or not at all");
+	use(0), use(1);
+	for (unsigned i = 0; prepares && i < list.size; i++)
+		check(buffers[i].reservation->add_fence(the_shop->fence, usage::read) == 0,
+		      "there is no room for a fence each time that an object comes up");
+	the_shop->holders[0] = the_shop->holders[1] = 0;
+}
+
+const define repeated({
+	.name = "repeated",
+	.summary =
+		"2 transactions reserve 2 objects, one of which comes up twice, or prepare them for fences",
+	.variants = 2 * 2 * 2,
+	.begin =
+		[](unsigned variant) {
+			the_shop.emplace(both_algorithms[digit(variant, 2)]);
+			the_machine().share(&the_shop, sizeof the_shop);
+			share_heap();
+			bool prepares = digit(variant, 2) != 0;
+			static constexpr lock_list lists[] = {{3, {1, 0, 1}}, {3, {1, 1, 0}}};
+			the_machine().spawn("a", [prepares] { reserve_repeated({3, {0, 1, 0}}, prepares); });
+			the_machine().spawn(
+				"b", [prepares, variant] { reserve_repeated(lists[variant], prepares); });
 		},
 	.end =
 		[] {

@@ -44,15 +44,18 @@ const define two_by_two({
 	.options = {},
 });
 
-// The first takes A, B, C; the others' orders are all that differ by more than the names of locks and tasks.
+// Of the 216 combinations of three orders, all that differ by more than the names of locks and tasks: the first context
+// takes A, B, C.
 const define three_by_three({
 	.name = "3x3",
 	.summary = "3 contexts take 3 locks, in each combination of orders",
-	.variants = 2 * 36,
+	.variants = 2 * 10,
 	.begin =
 		[](unsigned variant) {
 			the_world.emplace(both_algorithms[digit(variant, 2)], 3);
-			unsigned orders[] = {0, digit(variant, 6), digit(variant, 6)};
+			static constexpr unsigned others[10][2] = {{0, 0}, {0, 1}, {0, 2}, {0, 3}, {0, 4},
+								   {0, 5}, {1, 2}, {1, 3}, {2, 4}, {3, 4}};
+			unsigned orders[] = {0, others[variant][0], others[variant][1]};
 			for (unsigned task = 0; task < 3; task++)
 				the_machine().spawn(label(task), [locks = order_of(3, orders[task])] {
 					transact(locks, release::all);

@@ -27,7 +27,7 @@ verdict machine::execute(const options &how, search &decisions, const std::funct
 	running_ = no_thread;
 	if (verdict_ == verdict::passed)
 		end();
-	if (verdict_ == verdict::passed && !reported_.empty())
+	if (verdict_ == verdict::passed && !reported_.empty() && !options_.reports)
 		fail("a report");
 	if (verdict_ == verdict::failed && !reported_.empty())
 		failure_ += ":\n" + reported_;
@@ -38,7 +38,7 @@ verdict machine::execute(const options &how, search &decisions, const std::funct
 void machine::start(const std::function<void()> &begin)
 {
 	execution_++;
-	count_ = 0;
+	count_ = interrupts_ = 0;
 	running_ = no_thread;
 	steps_.clear();
 	decisions_.clear();
@@ -63,11 +63,21 @@ void machine::add_task(const std::string &label, std::function<void()> body)
 		t.stack = std::make_unique<char[]>(stack_size);
 	static_cast<progress &>(t) = {};
 	t.label = label;
+	t.host = no_thread;
 	t.body = std::move(body);
 	t.spurious = options_.spurious;
 	memset(t.top() - used_stack, 0, used_stack);
 	t.context = context::make_fcontext(t.top(), stack_size, enter);
 	count_++;
+}
+
+// Their order with the steps of the task is no matter of words, nor do they see its store buffer.
+void machine::interrupt(unsigned task)
+{
+	if (options_.memory != memory_model::sc || wants_reads_)
+		return fail("interrupts come under --memory=sc, and not with --search=orders");
+	tasks_[count_ - 1].host = task;
+	interrupts_++;
 }
 
 void machine::run(bool anew)
@@ -79,7 +89,7 @@ void machine::run(bool anew)
 		if (ready == 0) {
 			std::string stuck;
 			for (unsigned i = 0; i < count_; i++)
-				if (!tasks_[i].dead)
+				if (!is_over(i))
 					stuck += (stuck.empty() ? "" : ", ") + tasks_[i].label +
 						 (tasks_[i].next.what == action::park ? " is parked"
 										      : " spins");
@@ -90,12 +100,12 @@ void machine::run(bool anew)
 		if (steps_.size() >= options_.max_steps)
 			return fail("the execution does not come to an end");
 		unsigned thread = search_->pick(ready);
+		if (verdict_ != verdict::passed)
+			return;
 		if (thread == no_thread) {
 			verdict_ = verdict::redundant;
 			return;
 		}
-		if (verdict_ != verdict::passed)
-			return;
 		decisions_.push_back(static_cast<uint8_t>(thread));
 		if (is_drain(thread)) {
 			drain(thread);
@@ -201,13 +211,32 @@ bool machine::announce(fiber &self)
 	return false;
 }
 
+// Has an interrupt come to the task that is not over?
+bool machine::interrupted(unsigned task) const
+{
+	return interrupts_ != 0 && std::any_of(tasks_, tasks_ + count_, [task](const fiber &t) {
+		       return t.host == task && t.last_step != 0 && !t.dead;
+	       });
+}
+
+// An interrupt need not come.
+bool machine::is_over(unsigned task) const
+{
+	const fiber &t = tasks_[task];
+	return t.dead || (t.host != no_thread && t.last_step == 0);
+}
+
 bool machine::ready(unsigned thread) const
 {
 	if (is_drain(thread))
 		return !tasks_[thread - max_tasks].buffer.empty();
 	const fiber &t = tasks_[thread];
-	if (t.dead || (t.next.fenced && !t.buffer.empty()))
+	if (t.dead || (t.next.fenced && !t.buffer.empty()) || interrupted(thread))
 		return false;
+	if (t.host != no_thread && t.last_step == 0) {
+		const fiber &host = tasks_[t.host];
+		return !host.dead && host.interrupts_off == 0 && !interrupted(t.host);
+	}
 	if (t.next.what == action::park)
 		return t.woken != 0 || t.may_leave;
 	return !t.awaits || t.next.where->writes.size() != t.last_version;

@@ -134,6 +134,7 @@ public:
 		running_hint running = running_hint::never;
 		unsigned spurious = 0; ///< how often a task's park may end for no reason
 		unsigned max_steps = 4000;
+		bool reports = false; ///< may an execution bring about reports, and be right?
 	};
 
 	machine() : table_(table_size) {}
@@ -183,6 +184,14 @@ public:
 		static_assert(std::is_trivially_copyable_v<F>);
 		add_task(label, body);
 	}
+	/// An interrupt that comes to the task at any step at which it lets interrupts in, or never; until it is over the
+	/// task does nothing. Needs sequentially consistent memory, and a search that does not reorder steps.
+	template <typename F>
+	void spawn_interrupt(const std::string &label, unsigned task, F body)
+	{
+		spawn(label, body);
+		interrupt(task);
+	}
 	/// Memory that tasks share and that is not on their stacks.
 	void share(void *address, size_t size);
 	/// Does it lie in such memory?
@@ -211,16 +220,22 @@ public:
 	bool running(resv_port_task id);
 	void relax();
 	void critical(int change);
+	/// Lets no interrupts in (1), or again (-1).
+	void interrupts_off(int change);
 	/// Opens (1) or ends (-1) a read-side section; true for the outermost.
 	bool section(int change);
 	void report(const char *line);
 	unsigned choose(unsigned outcomes);
 	bool in_task() const { return active_ && running_ != no_thread; }
+	bool in_interrupt() const { return in_task() && tasks_[running_].host != no_thread; }
+	bool are_interrupts_off() const { return in_task() && tasks_[running_].interrupts_off != 0; }
 	bool in_critical_section() const { return in_task() && tasks_[running_].critical != 0; }
 	bool in_section() const { return in_task() && tasks_[running_].sections != 0; }
 	/// The size of the word whose life began at this address and has not ended; 0 if there is none.
 	unsigned lives(const void *address) const;
 	resv_port_task id_of(unsigned task) const { return (task + 1) << 4; }
+	/// The identity of the task that runs, or of the one that the interrupt has come to.
+	resv_port_task current_id() const { return id_of(in_interrupt() ? tasks_[running_].host : running_); }
 
 private:
 	/// What a task asks of the machine.
@@ -287,6 +302,7 @@ private:
 		size_t last_version = 0;
 		int critical = 0;
 		int sections = 0;
+		int interrupts_off = 0;
 		int pins = 0;
 		unsigned spurious = 0;
 		bool signals = false;
@@ -300,6 +316,7 @@ private:
 
 	struct fiber : progress {
 		std::string label;
+		unsigned host = no_thread; // of an interrupt: the task that it comes to
 		std::function<void()> body;
 		std::unique_ptr<char[]> stack;
 
@@ -330,6 +347,7 @@ private:
 	};
 
 	void add_task(const std::string &label, std::function<void()> body);
+	void interrupt(unsigned task);
 	void start(const std::function<void()> &begin);
 	void go_back();
 	template <typename F>
@@ -339,6 +357,8 @@ private:
 	location &find(void *address, unsigned size, bool begins = false);
 	static uint64_t seen_by(const fiber &task, const void *address, unsigned size);
 	bool ready(unsigned thread) const;
+	bool interrupted(unsigned task) const;
+	bool is_over(unsigned task) const;
 	thread_mask enabled() const;
 	uint64_t ask(const request &what);
 	void resume(unsigned task);
@@ -361,6 +381,7 @@ private:
 
 	fiber tasks_[max_tasks];
 	unsigned count_ = 0;
+	unsigned interrupts_ = 0; // of the tasks, so many are interrupts
 	unsigned running_ = no_thread;
 	boost::context::detail::fcontext_t home_ = nullptr;
 	options options_;

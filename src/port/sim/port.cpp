@@ -58,7 +58,7 @@ void end_life(word w)
 
 resv_port_task resv_port_current()
 {
-	return the_machine().id_of(the_machine().current());
+	return the_machine().current_id();
 }
 
 bool resv_port_task_running(resv_port_task task)
@@ -110,6 +110,7 @@ void resv_port_critical_end()
 unsigned long resv_port_spin_lock(resv_port_spinlock *lock)
 {
 	resv_port_critical_begin();
+	the_machine().interrupts_off(1);
 	while (resv::sim::load({&lock->opaque, sizeof lock->opaque}) != 0 ||
 	       !resv::sim::compare_exchange({&lock->opaque, sizeof lock->opaque}, 0, 1))
 		resv_port_relax(0);
@@ -119,6 +120,7 @@ unsigned long resv_port_spin_lock(resv_port_spinlock *lock)
 void resv_port_spin_unlock(resv_port_spinlock *lock, unsigned long)
 {
 	resv::sim::store({&lock->opaque, sizeof lock->opaque}, 0, true);
+	the_machine().interrupts_off(-1);
 	resv_port_critical_end();
 }
 

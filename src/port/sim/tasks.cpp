@@ -24,6 +24,8 @@ void machine::enter(context::transfer_t from)
 	land(from);
 	machine &m = the_machine();
 	fiber &self = m.tasks_[m.running_];
+	if (self.host != no_thread) // it comes with a step of its own
+		m.ask({request::step, action::load, sizeof self.life, &self.life});
 	self.body();
 	if (self.sections != 0)
 		m.fail("a task ends in a read-side section");
@@ -75,6 +77,8 @@ int machine::park(resv_port_park_mode mode, bool has_deadline)
 	fiber &self = tasks_[running_];
 	if (self.critical != 0)
 		fail("a task parks in a critical section");
+	if (self.host != no_thread)
+		fail("an interrupt parks");
 	if (self.sections != 0)
 		fail("a task parks in a read-side section");
 
@@ -148,6 +152,12 @@ void machine::critical(int change)
 {
 	if (in_task())
 		tasks_[running_].critical += change;
+}
+
+void machine::interrupts_off(int change)
+{
+	if (in_task())
+		tasks_[running_].interrupts_off += change;
 }
 
 bool machine::section(int change)

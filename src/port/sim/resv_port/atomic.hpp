@@ -48,7 +48,7 @@ template <typename T>
 class atomic {
 public:
 	constexpr atomic() : atomic(T{}) {}
-	constexpr explicit atomic(T value) : value_(value)
+	constexpr explicit atomic(T v) : value_(v)
 	{
 		if (!__builtin_is_constant_evaluated())
 			sim::begin_life(self());
