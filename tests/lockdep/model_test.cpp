@@ -15,7 +15,15 @@ namespace {
 
 using namespace lockdep_model;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+// Clang tells of its sanitizers by features, GCC by macros.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED
+#endif
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED
+#endif
+#ifdef SANITIZED
 constexpr uint64_t enough = 50'000;
 #else
 constexpr uint64_t enough = 1'000'000;
