@@ -829,7 +829,7 @@ private:
 	unsigned turns_ = 0;
 };
 
-/// How much each task has allocated: where the machine would fail it gets nothing.
+/// How much each task has allocated: where the machine would fail, and now and then, it gets nothing.
 size_t allocated[max_tasks];
 
 void begin(ww_algorithm algorithm, unsigned callers)
@@ -880,7 +880,7 @@ void *wrapped_alloc(size_t size)
 {
 	const size_t whole = piece_size(size);
 	size_t &bytes = allocated[the_machine().current()];
-	if (whole > heap_of_task - bytes)
+	if (whole > heap_of_task - bytes || one_in(16))
 		return nullptr;
 	bytes += whole;
 	return real_alloc(size);
