@@ -59,7 +59,6 @@ static inline void mutex_unlock(struct mutex *m)
 	pthread_mutex_unlock(&m->lock);
 }
 
-struct work_struct;
 struct work_struct {
 	struct work_struct *next;
 };
