@@ -26,9 +26,9 @@ all: build/release/libresv.a build/prove/libresv.a $(if $(wildcard build/.config
 # ---- Flavours ---------------------------------------------------------------------------------------------------
 
 tested   := plain prove asan tsan clang
-explored := sim sim-debug sim-prove relacy
+explored := sim sim-debug sim-prove relacy fuzz-sim
 ported   := x86-32 arm64 riscv64
-flavours := release $(tested) clang-prove panic $(explored) $(ported) custom
+flavours := release $(tested) clang-prove panic $(explored) $(ported) fuzz custom
 
 options.prove       := PROVE_LOCKING
 options.asan        := PROVE_LOCKING RESV_DEBUG_WW_SLOWPATH RESV_LOCK_STAT
@@ -43,9 +43,16 @@ options.relacy      := RESV_SPIN_TURNS=2
 options.x86-32      := PROVE_LOCKING
 options.arm64       := PROVE_LOCKING
 options.riscv64     := PROVE_LOCKING
+options.fuzz        := PROVE_LOCKING
+options.fuzz-sim    := RESV_SPIN_TURNS=2 RESV_DEBUG_WW_MUTEXES
 
 flags.asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 flags.tsan := -O1 -fsanitize=thread
+
+# The simulated machine checks the lives of words and memory itself, and tasks leave its stacks by jumps that ASan does not
+# follow.
+flags.fuzz     := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+flags.fuzz-sim := -O1 -fsanitize=fuzzer-no-link,undefined -fno-sanitize-recover=all -Isrc/port/sim
 
 # Tests are compiled once and run for a moment; unoptimised they are done sooner.
 tests_flags = -I. -g1 $(if $(filter plain tsan,$1),-O1,-O0)
@@ -61,8 +68,8 @@ analysis.clang       := -Wthread-safety
 analysis.clang-prove := -Wthread-safety
 
 # With sanitizers, Clang takes less than half the time of GCC.
-clang := clang clang-prove asan
-need = $(or $(and $(filter $(explored),$1),sim),$(and $(filter $(clang),$1),test),$(and $(filter $(ported),$1),ports),build)
+clang := clang clang-prove asan fuzz fuzz-sim
+need = $(if $(filter $(explored),$1),sim) $(if $(filter $(clang),$1),test) $(if $(filter $(ported),$1),ports) build
 cc  = $(or $(and $(filter $(clang),$1),$(CLANG)),$(and $(filter $(ported),$1),$(cpu.$1)-linux-gnu-gcc),$(CC))
 cxx = $(or $(and $(filter $(clang),$1),$(CLANGXX)),$(and $(filter $(ported),$1),$(cpu.$1)-linux-gnu-g++),$(CXX))
 
@@ -98,6 +105,7 @@ sim_port := $(wildcard src/port/sim/*.cpp)
 sim      := $(wildcard tests/sim/*.cpp)
 sim_lockdep := tests/sim/main.cpp tests/sim/scenario.cpp $(wildcard tests/sim/lockdep/*.cpp)
 relacy   := $(wildcard tests/sim/relacy/*.cpp)
+fuzz     := $(wildcard tests/fuzz/*.cpp)
 headers  := $(wildcard include/*/* src/*.hpp src/port/sim/*.hpp src/port/sim/*/*.hpp lockdep/*.hpp tests/gpu/*.hpp \
 	tests/gpu/host/*.hpp tests/gpu/kernel/*.h tests/gpu/kernel/client/*.hpp)
 scripts  := .ci/run $(wildcard tests/tools/* tests/bench/count/*.sh) tests/gpu/kernel/run tests/sim/check \
@@ -106,9 +114,9 @@ scripts  := .ci/run $(wildcard tests/tools/* tests/bench/count/*.sh) tests/gpu/k
 formatted := $(wildcard $(foreach dir,include/resv include/resv_port src src/port/host src/port/sim \
 	src/port/sim/resv_port src/port/host/resv_port src/port/linux lockdep tests tests/lockdep tests/misuse tests/gpu \
 	tests/gpu/host tests/gpu/kernel tests/gpu/kernel/client tests/gpu/minimal tests/bench tests/bench/count \
-	tests/compile_fail tests/fastpath tests/gdb tests/install tests/panic tests/sim tests/sim/lockdep tests/sim/relacy \
-	tests/sim/relacy/resv_port \
-	tests/kernel/bench tests/kernel/module tests/kernel/module/include tests/kernel/module/include/resv_port, \
+	tests/compile_fail tests/fastpath tests/fuzz tests/gdb tests/install tests/panic tests/sim tests/sim/lockdep \
+	tests/sim/relacy tests/sim/relacy/resv_port tests/kernel/bench tests/kernel/module tests/kernel/module/include \
+	tests/kernel/module/include/resv_port, \
 	$(addprefix $(dir)/*.,c h cpp hpp)))
 
 # The core and the GPU driver are freestanding, except where Relacy's headers are; ports, front and tests are hosted. Stack
@@ -140,7 +148,7 @@ $(call objects,$1,$(core) $(gpu)): private kind_flags = $(if $(filter relacy,$1)
 $(call objects,$1,$(port) $(gpu_host) $(gpu_client)): private kind_flags = $(analysis.$1)
 $(call objects,$1,$(tests)): private kind_flags = $(call tests_flags,$1) -Winvalid-pch \
 	-include build/$1/tests/precompiled.hpp
-$(call objects,$1,$(sim_port) $(sim) $(sim_lockdep) $(relacy)): private kind_flags = -I.
+$(call objects,$1,$(sim_port) $(sim) $(sim_lockdep) $(relacy) $(fuzz)): private kind_flags = -I.
 $(call objects,$1,$(tests)): | build/need/test
 $(call objects,$1,$(filter %.cpp,$(tests))): build/$1/tests/precompiled.hpp.gch
 
@@ -179,7 +187,7 @@ build/$1/resv-relacy: $(call objects,$1,src/ww_mutex.cpp src/wait_list.cpp src/p
 	$$(call say,LINK)$(call cxx,$1) $(flags.$1) $$^ -o $$@
 
 # Depends on this file, so that a changed flag compiles everything anew.
-build/$1/include/resv/autoconf.h: build/$1/.config Kconfig src/Kconfig | build/need/$(call need,$1)
+build/$1/include/resv/autoconf.h: build/$1/.config Kconfig src/Kconfig | $(addprefix build/need/,$(call need,$1))
 	@mkdir -p $$(@D) build/$1/kconfig/include/config
 	@cp $$< build/$1/kconfig/.config
 	$$(call say,KCONFIG)cd build/$1/kconfig && export KCONFIG_AUTOHEADER=../include/resv/autoconf.h srctree=../../.. && \
@@ -249,12 +257,52 @@ explore: build/sim/resv-sim ## a SCENARIO, or their list (BOUND, SEED, SEARCH, M
 	@build/sim/resv-sim $(if $(SCENARIO),$(foreach option,bound seed search memory runs variant limit replay trace, \
 		$(addprefix --$(option)=,$(value $(shell echo $(option) | tr a-z A-Z)))) $(SCENARIO),--list)
 
+# ---- Fuzzing ----------------------------------------------------------------------------------------------------
+
+# How often each target is run in a check.
+fuzz_runs := calls=8000 annotator=6000 workload=20000 capture=20000 submit=1500
+fuzzers   := $(foreach target,$(fuzz_runs),build/fuzz/$(firstword $(subst =, ,$(target))))
+
+fuzz: ## the fuzzers, for 20 seconds; or one TARGET for SECONDS, or on one INPUT (a file)
+fuzz: $(or $(TARGET:%=build/fuzz/%),$(fuzzers))
+ifdef INPUT
+	@tests/tools/fuzz replay $(TARGET) $(INPUT)
+else
+	@tests/tools/fuzz $(if $(TARGET),search $(TARGET) $(or $(SECONDS),60),$(fuzz_runs))
+endif
+
+link_fuzzer = $(call say,LINK)$(CLANGXX) $(flags.$1) -fsanitize=fuzzer $^
+
+build/fuzz/calls: $(call objects,fuzz-sim,tests/fuzz/calls.cpp $(core) $(sim_port))
+	$(call link_fuzzer,fuzz-sim) -Wl,--wrap=resv_port_alloc -lboost_context -o $@
+
+build/fuzz/annotator: $(call objects,fuzz,tests/fuzz/annotator.cpp) build/fuzz/libresv.a
+	$(call link_fuzzer,fuzz) -lgtest -lpthread -o $@
+
+build/fuzz/workload build/fuzz/capture: build/fuzz/%: build/fuzz/tests/fuzz/%.cpp.o \
+		$(call objects,fuzz,$(gpu_host) $(gpu)) build/fuzz/libresv.a
+	$(call link_fuzzer,fuzz) -lpthread -o $@
+
+build/fuzz/submit: $(call objects,fuzz,tests/fuzz/submit.c tests/gpu/kernel/ioctl.c tests/gpu/kernel/core.cpp \
+		tests/gpu/host/os.cpp $(gpu)) build/fuzz/libresv.a
+	$(call link_fuzzer,fuzz) -lpthread -o $@
+
+# The driver's own file, and what drives it, with a kernel of a few lines around them.
+from_kernel := drm/drm_device drm/drm_file drm/drm_gem drm/drm_ioctl linux/mutex linux/slab linux/uaccess linux/workqueue
+
+$(call objects,fuzz,tests/fuzz/submit.c tests/gpu/kernel/ioctl.c): build/fuzz/%.o: % tests/fuzz/kernel.h \
+		build/fuzz/include/resv/autoconf.h
+	@mkdir -p $(@D) build/fuzz/kernel/drm build/fuzz/kernel/linux
+	@for header in $(from_kernel); do echo '#include "tests/fuzz/kernel.h"' >build/fuzz/kernel/$$header.h; done
+	$(call say,CC)$(CLANG) -std=gnu11 $(CFLAGS) $(flags.fuzz) -Wall -Wextra -Wno-unused-parameter -Werror -I. \
+		-Ibuild/fuzz/kernel -Ibuild/fuzz/include -Iinclude -MMD -MP -c $< -o $@
+
 # ---- Checks: each is a step of `make check`, and a target of its own ------------------------------------------------
 
 kernels    := 6.12-lockdep 6.1 6.12 6.1-rt 6.12-rt
 host_steps := test-plain test-prove symbols compile-fail
 steps      := builds $(tested:%=test-%) symbols fastpath panic gdb compile-fail install-check examples workloads \
-	lockgraph bench-count check-sim check-kernel lint
+	lockgraph bench-count fuzz check-sim check-kernel lint
 
 # What the steps need is made side by side, before they run one after the other. A part that cannot be made does not
 # stop the rest: its step will fail.
@@ -265,7 +313,7 @@ jobs = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 check: ## everything, one summary at the end (about half an hour on two cores)
 check: build/need/test build/need/bench build/need/lint build/need/sim build/need/graph build/need/gdb build/need/kernel
 	-@$(MAKE) --keep-going $(jobs) builds stage lint build/plain/gpu/resv-gpu build/prove/gpu/resv-gpu \
-		$(call test_program,$(steps)) $(sims)
+		$(call test_program,$(steps)) $(sims) $(fuzzers)
 	@tests/tools/check $(steps)
 
 check-host: build/need/test ## the tests without sanitizers, and what is as quick
@@ -387,6 +435,6 @@ clean: ## remove build/, your configuration included
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: check-ports all run run-kernel bench bench-kernel check check-host builds symbols fastpath panic gdb compile-fail stage \
-	install-check examples workloads lockgraph bench-count check-sim check-kernel explore lint format menuconfig install \
-	clean help
+.PHONY: all run run-kernel bench bench-kernel check check-host builds symbols fastpath panic gdb compile-fail stage \
+	install-check examples workloads lockgraph bench-count fuzz check-sim check-kernel check-ports explore lint format \
+	menuconfig install clean help

@@ -72,7 +72,7 @@ std::unique_ptr<search> make_search(const settings &given)
 	if (how == "orders")
 		return std::make_unique<orders>(m);
 	if (how == "random")
-		return std::make_unique<resv::sim::random>(m, seed, runs);
+		return std::make_unique<resv::sim::random>(seed, runs);
 	if (how == "pct")
 		return std::make_unique<pct>(m, static_cast<unsigned>(number(given, "bound", 3)) + 1, seed,
 					     runs);

@@ -25,7 +25,7 @@ struct block {
 // Of a task; the last is that of the scenario, when no task runs.
 struct part {
 	size_t used;
-	alignas(16) char memory[2048];
+	alignas(16) char memory[heap_of_task];
 };
 
 struct heap {
@@ -155,6 +155,24 @@ void run_deferred()
 	}
 }
 
+size_t piece_size(size_t size)
+{
+	return sizeof(block) + (size + 15) / 16 * 16;
+}
+
+unsigned pieces_in_use()
+{
+	unsigned count = 0;
+	for (const part &p : the_heap.parts) {
+		for (size_t at = 0; at < p.used;) {
+			auto *b = reinterpret_cast<const block *>(p.memory + at);
+			count += b->used != 0;
+			at += piece_size(b->size);
+		}
+	}
+	return count;
+}
+
 } // namespace resv::sim
 
 using namespace resv::sim;
@@ -162,7 +180,7 @@ using namespace resv::sim;
 void *resv_port_alloc(size_t size)
 {
 	part &own = own_part();
-	size_t whole = sizeof(block) + (size + 15) / 16 * 16;
+	size_t whole = piece_size(size);
 	if (whole > sizeof own.memory - own.used) {
 		the_machine().fail("a task allocates more than the heap has");
 		return nullptr;

@@ -134,9 +134,9 @@ bool machine::answer(fiber &self)
 {
 	const request &asked = self.asked;
 	switch (asked.what) {
-	case request::step:
+	case request::kind::step:
 		return announce(self);
-	case request::choose: {
+	case request::kind::choose: {
 		step s = {};
 		s.thread = static_cast<uint8_t>(running_);
 		s.outcomes = static_cast<uint8_t>(asked.size);
@@ -148,7 +148,7 @@ bool machine::answer(fiber &self)
 		self.answer = s.outcome;
 		return verdict_ == verdict::passed;
 	}
-	case request::begin_life: {
+	case request::kind::begin_life: {
 		location &where = find(asked.address, asked.size, true);
 		about_to_change(where);
 		if (!where.alive)
@@ -157,11 +157,11 @@ bool machine::answer(fiber &self)
 		where.life++;
 		return true;
 	}
-	case request::end_life:
-		self.asked.what = request::step;
+	case request::kind::end_life:
+		self.asked.what = request::kind::step;
 		self.asked.how = action::die;
 		return announce(self);
-	case request::fail:
+	case request::kind::fail:
 		break;
 	}
 	return false;

@@ -240,7 +240,7 @@ public:
 private:
 	/// What a task asks of the machine.
 	struct request {
-		enum kind : uint8_t { step, choose, begin_life, end_life, fail } what;
+		enum class kind : uint8_t { step, choose, begin_life, end_life, fail } what;
 		action how;        // of a step
 		unsigned size = 0; // of the word; or the number of outcomes
 		void *address = nullptr;

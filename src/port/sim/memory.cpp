@@ -89,7 +89,8 @@ uint64_t machine::state()
 		const fiber &t = tasks_[i];
 		auto *sp = static_cast<const char *>(t.context);
 		h = mix(h, t.dead ? 1 : hash_of(sp, static_cast<size_t>(t.top() - sp)));
-		uint64_t flags = t.woken | t.dead << 1 | t.signals << 2 | t.may_leave << 3 | t.spurious << 4 |
+		uint64_t flags = t.woken | unsigned{t.dead} << 1 | unsigned{t.signals} << 2 |
+				 unsigned{t.may_leave} << 3 | t.spurious << 4 |
 				 static_cast<unsigned>(t.pins) << 8;
 		if (t.awaits && t.next.where->writes.size() == t.last_version)
 			flags |= 1u << 31;

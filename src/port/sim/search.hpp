@@ -125,16 +125,13 @@ private:
 /// A number of executions, of which the same seed gives the same.
 class random final : public search {
 public:
-	random(const machine &m, uint64_t seed, uint64_t executions)
-		: machine_(m), random_(seed), left_(executions)
-	{}
+	random(uint64_t seed, uint64_t executions) : random_(seed), left_(executions) {}
 
 	unsigned pick(thread_mask enabled) override;
 	unsigned choose(unsigned outcomes) override;
 	bool next() override;
 
 private:
-	const machine &machine_;
 	std::minstd_rand random_;
 	uint64_t left_;
 };

@@ -30,13 +30,13 @@ void machine::enter(context::transfer_t from)
 	if (self.sections != 0)
 		m.fail("a task ends in a read-side section");
 	run_deferred();
-	m.ask({request::step, action::die, sizeof self.life, &self.life});
+	m.ask({request::kind::step, action::die, sizeof self.life, &self.life});
 }
 
 uint64_t machine::access(action what, void *address, unsigned size, uint64_t value, uint64_t expected)
 {
 	if (in_task())
-		return ask({request::step, what, size, address, value, expected});
+		return ask({request::kind::step, what, size, address, value, expected});
 	uint64_t before = read_word(address, size);
 	if (what == action::add)
 		value += before;
@@ -49,13 +49,13 @@ void machine::fence()
 {
 	fiber &self = tasks_[running_];
 	if (in_task() && options_.memory != memory_model::sc)
-		ask({request::step, action::fence, sizeof self.life, &self.life});
+		ask({request::kind::step, action::fence, sizeof self.life, &self.life});
 }
 
 void machine::begin_life(void *address, unsigned size)
 {
 	if (in_task())
-		ask({request::begin_life, {}, size, address});
+		ask({request::kind::begin_life, {}, size, address});
 	else if (active_)
 		find(address, size, true).life++;
 }
@@ -63,13 +63,13 @@ void machine::begin_life(void *address, unsigned size)
 void machine::end_life(void *address, unsigned size)
 {
 	if (in_task())
-		ask({request::end_life, {}, size, address});
+		ask({request::kind::end_life, {}, size, address});
 }
 
 void machine::park_prepare()
 {
 	fiber &self = tasks_[running_];
-	ask({request::step, action::open, sizeof self.woken, &self.woken});
+	ask({request::kind::step, action::open, sizeof self.woken, &self.woken});
 }
 
 int machine::park(resv_port_park_mode mode, bool has_deadline)
@@ -84,7 +84,7 @@ int machine::park(resv_port_park_mode mode, bool has_deadline)
 
 	bool signals = self.signals && mode != RESV_PARK_UNINTERRUPTIBLE;
 	self.may_leave = signals || has_deadline || self.spurious != 0;
-	bool woken = ask({request::step, action::park, sizeof self.woken, &self.woken});
+	bool woken = ask({request::kind::step, action::park, sizeof self.woken, &self.woken});
 	if (!self.may_leave)
 		return 0;
 
@@ -114,7 +114,7 @@ unsigned machine::task_of(resv_port_task id, const char *who)
 void machine::pin(resv_port_task id)
 {
 	fiber &t = tasks_[task_of(id, "something is pinned that is no task")];
-	ask({request::step, action::pin, sizeof t.life, &t.life});
+	ask({request::kind::step, action::pin, sizeof t.life, &t.life});
 	t.pins++;
 }
 
@@ -123,13 +123,13 @@ void machine::wake(resv_port_task id)
 	fiber &t = tasks_[task_of(id, "something is woken that is no task")];
 	if (t.pins-- == 0)
 		fail("a task is woken that was not pinned");
-	ask({request::step, action::wake, sizeof t.woken, &t.woken, 1});
+	ask({request::kind::step, action::wake, sizeof t.woken, &t.woken, 1});
 }
 
 bool machine::running(resv_port_task id)
 {
 	fiber &t = tasks_[task_of(id, "does something run that is no task?")];
-	ask({request::step, action::pin, sizeof t.life, &t.life});
+	ask({request::kind::step, action::pin, sizeof t.life, &t.life});
 	if (options_.running != running_hint::either)
 		return options_.running == running_hint::always;
 	return choose(2) != 0;
@@ -137,7 +137,7 @@ bool machine::running(resv_port_task id)
 
 unsigned machine::choose(unsigned outcomes)
 {
-	return static_cast<unsigned>(ask({request::choose, {}, outcomes}));
+	return static_cast<unsigned>(ask({request::kind::choose, {}, outcomes}));
 }
 
 // In a critical section a task waits for another one's: nothing happens until what it saw has changed. Outside of one it
@@ -188,7 +188,7 @@ void machine::fail(std::string why)
 		failure_ = std::move(why);
 	verdict_ = verdict::failed;
 	if (in_task())
-		ask({request::fail, {}});
+		ask({request::kind::fail, {}});
 }
 
 } // namespace resv::sim

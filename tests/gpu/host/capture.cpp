@@ -19,6 +19,9 @@ namespace {
 // Threads of a run.
 constexpr size_t max_captured_rings = 64;
 
+// As much of a job's time as can be multiplied by the options' percentage: 106 days.
+constexpr int64_t max_busy_ns = INT64_MAX / 1000;
+
 constexpr std::string_view known_events[] = {"amdgpu_bo_list_set", "amdgpu_cs_ioctl", "amdgpu_sched_run_job",
 					     "dma_fence_signaled"};
 
@@ -441,7 +444,7 @@ bool make_replay(capture &captured, const std::string &file, const replay &how,
 			own += j.count + 1;
 			c.min_buffers_per_job = std::min(c.min_buffers_per_job, j.count);
 			c.max_buffers_per_job = std::max(c.max_buffers_per_job, j.count);
-			j.busy_ns = j.busy_ns * how.busy_percent / 100;
+			j.busy_ns = std::min(j.busy_ns, max_busy_ns) * how.busy_percent / 100;
 		}
 		words = std::max(words, own);
 		clients.push_back({t.jobs.data(), static_cast<unsigned>(t.jobs.size())});

@@ -356,6 +356,18 @@ TEST(gpu_replay, notices_missing_reservations)
 	EXPECT_TRUE(result.violated());
 }
 
+TEST(gpu_replay, a_job_of_years_is_cut_short)
+{
+	parsed p = parse(bo(0, "0xa") + cs(0, 3, 1) + run(0, 3, 1) +
+			 "a-0 [000] 1000000000.0: dma_fence_signaled: context=3 seqno=1\n");
+	ASSERT_TRUE(p.good) << p.error;
+	std::vector<gpu::recorded_client> clients;
+	gpu::workload workload;
+	std::string error;
+	ASSERT_TRUE(gpu::make_replay(*p.capture, "x", {.busy_percent = 1000}, {}, clients, workload, error));
+	EXPECT_EQ(p.job(0, 0).busy_ns, INT64_MAX / 1000 * 1000 / 100);
+}
+
 TEST(gpu_replay, a_capture_decides_some_keys_itself)
 {
 	gpu::capture capture;
