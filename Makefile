@@ -119,9 +119,10 @@ formatted := $(wildcard $(foreach dir,include/resv include/resv_port src src/por
 	tests/kernel/module/include/resv_port, \
 	$(addprefix $(dir)/*.,c h cpp hpp)))
 
-# The core and the GPU driver are freestanding, except where Relacy's headers are; ports, front and tests are hosted. Stack
-# traces go through unwind tables, which Clang leaves out where nothing is thrown.
-freestanding := -ffreestanding -fno-exceptions -fno-rtti -fno-threadsafe-statics -fasynchronous-unwind-tables
+# Stack traces go through unwind tables, which some compilers leave out where nothing is thrown.
+unwinding    := -fasynchronous-unwind-tables
+# The core and the GPU driver are freestanding, except where Relacy's headers are; ports, front and tests are hosted.
+freestanding := -ffreestanding -fno-exceptions -fno-rtti -fno-threadsafe-statics $(unwinding)
 warnings     := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror
 
 # ---- Rules, once for each flavour -------------------------------------------------------------------------------
@@ -141,7 +142,7 @@ build/$1/%.cpp.o: %.cpp build/$1/include/resv/autoconf.h
 
 build/$1/%.c.o: %.c build/$1/include/resv/autoconf.h
 	@mkdir -p $$(@D)
-	$$(call say,CC)$(call cc,$1) -std=c11 $$(CFLAGS) $(flags.$1) $(warnings) \
+	$$(call say,CC)$(call cc,$1) -std=c11 $$(CFLAGS) $(flags.$1) $(unwinding) $(warnings) \
 		-Ibuild/$1/include -Iinclude -MMD -MP -c $$< -o $$@
 
 $(call objects,$1,$(core) $(gpu)): private kind_flags = $(if $(filter relacy,$1),,$(freestanding)) $(analysis.$1)
