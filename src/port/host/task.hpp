@@ -98,7 +98,8 @@ int futex(std::atomic<uint32_t> &word, int operation, uint32_t value, const time
 
 inline timespec time_of(int64_t ns)
 {
-	return {.tv_sec = static_cast<time_t>(ns / 1000000000), .tv_nsec = static_cast<long>(ns % 1000000000)};
+	return {.tv_sec = static_cast<time_t>(ns / 1000000000),
+		.tv_nsec = static_cast<long>(ns % 1000000000)};
 }
 
 } // namespace resv::host

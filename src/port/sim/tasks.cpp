@@ -25,7 +25,7 @@ void machine::enter(context::transfer_t from)
 	machine &m = the_machine();
 	fiber &self = m.tasks_[m.running_];
 	if (self.host != no_thread) // it comes with a step of its own
-		m.ask({request::step, action::load, sizeof self.life, &self.life});
+		m.ask({request::kind::step, action::load, sizeof self.life, &self.life});
 	self.body();
 	if (self.sections != 0)
 		m.fail("a task ends in a read-side section");
