@@ -27,11 +27,12 @@ all: build/release/libresv.a build/prove/libresv.a $(if $(wildcard build/.config
 
 tested   := plain prove asan tsan clang
 explored := sim sim-debug relacy
-flavours := release $(tested) clang-prove panic $(explored) custom
+flavours := release $(tested) clang-prove panic coverage $(explored) custom
 
 options.prove       := PROVE_LOCKING
 options.asan        := PROVE_LOCKING RESV_DEBUG_WW_SLOWPATH RESV_LOCK_STAT
 options.tsan        := $(options.asan)
+options.coverage    := $(options.asan)
 options.clang-prove := PROVE_LOCKING
 options.panic       := PROVE_LOCKING RESV_PANIC_ON_REPORT
 options.sim         := RESV_SPIN_TURNS=2
@@ -40,6 +41,9 @@ options.relacy      := RESV_SPIN_TURNS=2
 
 flags.asan := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 flags.tsan := -O1 -fsanitize=thread
+
+# Threads count the same lines.
+flags.coverage := -O0 --coverage -fprofile-update=atomic
 
 # Tests are compiled once and run for a moment; unoptimised they are done sooner.
 tests_flags = -I. -g1 $(if $(filter plain tsan,$1),-O1,-O0)
@@ -172,7 +176,7 @@ build/need/%: tests/tools/need
 	@mkdir -p $(@D)
 	@touch $@
 
-build/need/test build/need/bench build/need/lint build/need/sim build/need/gdb: | build/need/build
+build/need/test build/need/bench build/need/coverage build/need/lint build/need/sim build/need/gdb: | build/need/build
 
 # ---- Programs ---------------------------------------------------------------------------------------------------
 
@@ -298,6 +302,9 @@ check-kernel: ## that it works in stock kernels, and one with lockdep, in QEMU (
 check-kernel: build/prove/gpu/resv-gpu-client | build/need/build build/need/kernel
 	@tests/kernel/check $(or $(KERNEL),$(kernels))
 
+coverage: build/coverage/tests/resv_tests | build/need/coverage ## which lines and branches the tests pass; build/coverage/html
+	@tests/tools/coverage $< tests/coverage.txt
+
 bench-count: all | build/need/test ## that no operation takes more instructions than it did
 	@tests/bench/count/run.sh build/bench-count
 
@@ -354,5 +361,5 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: all run run-kernel bench bench-kernel check check-host builds symbols fastpath panic gdb compile-fail stage \
-	install-check examples workloads lockgraph bench-count check-sim check-kernel explore lint format menuconfig install \
-	clean help
+	install-check examples workloads lockgraph coverage bench-count check-sim check-kernel explore lint format \
+	menuconfig install clean help
