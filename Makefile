@@ -81,7 +81,7 @@ relacy   := $(wildcard tests/sim/relacy/*.cpp)
 headers  := $(wildcard include/*/* src/*.hpp src/port/sim/*.hpp src/port/sim/*/*.hpp lockdep/*.hpp tests/gpu/*.hpp \
 	tests/gpu/host/*.hpp tests/gpu/kernel/*.h tests/gpu/kernel/client/*.hpp)
 scripts  := .ci/run $(wildcard tests/tools/* tests/bench/count/*.sh) tests/gpu/kernel/run tests/sim/check \
-	tests/sim/searches tests/sim/bugs/check tests/sim/spin/check \
+	tests/sim/searches tests/sim/bugs/check tests/sim/spin/check tests/mutants/run \
 	$(addprefix tests/kernel/,boot build check compare complaints fetch minimal one readme run)
 formatted := $(wildcard $(foreach dir,include/resv include/resv_port src src/port/host src/port/sim \
 	src/port/sim/resv_port src/port/host/resv_port src/port/linux lockdep tests tests/lockdep tests/misuse tests/gpu \
@@ -305,6 +305,12 @@ check-kernel: build/prove/gpu/resv-gpu-client | build/need/build build/need/kern
 coverage: build/coverage/tests/resv_tests | build/need/coverage ## which lines and branches the tests pass; build/coverage/html
 	@tests/tools/coverage $< tests/coverage.txt
 
+mutants: build/prove/tests/resv_tests build/sim/resv-sim ## that tests notice small changes of FILES (ARGS=--sample=N)
+	@tests/mutants/run '$(CXX) -std=c++20 $(freestanding) -w' \
+		'$(call objects,prove,$(tests) $(gpu) $(gpu_host)) build/prove/libresv.a $(wrapped)' \
+		'$(call objects,sim,$(core) $(sim_port) $(sim))' \
+		$(or $(FILES),$(wildcard src/*.[ch]pp lockdep/*.[ch]pp)) $(ARGS)
+
 bench-count: all | build/need/test ## that no operation takes more instructions than it did
 	@tests/bench/count/run.sh build/bench-count
 
@@ -361,5 +367,5 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: all run run-kernel bench bench-kernel check check-host builds symbols fastpath panic gdb compile-fail stage \
-	install-check examples workloads lockgraph coverage bench-count check-sim check-kernel explore lint format \
+	install-check examples workloads lockgraph coverage mutants bench-count check-sim check-kernel explore lint format \
 	menuconfig install clean help
