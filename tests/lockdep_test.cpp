@@ -652,6 +652,23 @@ TEST_F(lockdep_c, each_bug_is_reported_once)
 	resv_lockdep_unregister(&spinning_key, sizeof(spinning_key));
 }
 
+TEST_F(lockdep_c, report_tells_a_wait_from_a_lock)
+{
+	resv_lockdep_reset();
+	for (resv_lockdep_map *map : {&driver, &ring})
+		resv_lockdep_acquire(map, 0, 0, 0, 1, nullptr, 0x1000);
+	for (resv_lockdep_map *map : {&ring, &driver})
+		resv_lockdep_release(map, 0x2000);
+	resv_lockdep_acquire(&ring, 0, 0, 0, 1, nullptr, 0x1000);
+	resv_lockdep_sync(&driver, 0, 0, 1, nullptr, 0x3000);
+	resv_lockdep_release(&ring, 0x2000);
+	const auto reports = take_reports();
+	ASSERT_EQ(reports.size(), 1u);
+	EXPECT_NE(reports[0].text.find("sync(driver)"), std::string::npos) << reports[0].text;
+	resv_lockdep_reset();
+	forget();
+}
+
 TEST_F(lockdep_c, picture_of_the_orders)
 {
 	resv_lock_class_key quoted_key;
