@@ -28,11 +28,12 @@ all: build/release/libresv.a build/prove/libresv.a $(if $(wildcard build/.config
 tested   := plain prove asan tsan clang
 explored := sim sim-debug sim-prove relacy fuzz-sim
 ported   := x86-32 arm64 riscv64
-flavours := release $(tested) clang-prove panic $(explored) $(ported) fuzz custom
+flavours := release $(tested) clang-prove panic coverage $(explored) $(ported) fuzz custom
 
 options.prove       := PROVE_LOCKING
 options.asan        := PROVE_LOCKING RESV_DEBUG_WW_SLOWPATH RESV_LOCK_STAT
 options.tsan        := $(options.asan)
+options.coverage    := $(options.asan)
 options.clang-prove := PROVE_LOCKING
 options.panic       := PROVE_LOCKING RESV_PANIC_ON_REPORT
 options.sim         := RESV_SPIN_TURNS=2
@@ -53,6 +54,9 @@ flags.tsan := -O1 -fsanitize=thread
 # follow.
 flags.fuzz     := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 flags.fuzz-sim := -O1 -fsanitize=fuzzer-no-link,undefined -fno-sanitize-recover=all -Isrc/port/sim
+
+# Threads count the same lines.
+flags.coverage := -O0 --coverage -fprofile-update=atomic
 
 # Tests are compiled once and run for a moment; unoptimised they are done sooner.
 tests_flags = -I. -g1 $(if $(filter plain tsan,$1),-O1,-O0)
@@ -109,7 +113,7 @@ fuzz     := $(wildcard tests/fuzz/*.cpp)
 headers  := $(wildcard include/*/* src/*.hpp src/port/sim/*.hpp src/port/sim/*/*.hpp lockdep/*.hpp tests/gpu/*.hpp \
 	tests/gpu/host/*.hpp tests/gpu/kernel/*.h tests/gpu/kernel/client/*.hpp)
 scripts  := .ci/run $(wildcard tests/tools/* tests/bench/count/*.sh) tests/gpu/kernel/run tests/sim/check \
-	tests/sim/searches tests/sim/bugs/check tests/sim/spin/check \
+	tests/sim/searches tests/sim/bugs/check tests/sim/spin/check tests/mutants/run \
 	$(addprefix tests/kernel/,boot build check compare complaints fetch minimal one readme run)
 formatted := $(wildcard $(foreach dir,include/resv include/resv_port src src/port/host src/port/sim \
 	src/port/sim/resv_port src/port/host/resv_port src/port/linux lockdep tests tests/lockdep tests/misuse tests/gpu \
@@ -213,7 +217,7 @@ build/need/%: tests/tools/need
 	@mkdir -p $(@D)
 	@touch $@
 
-build/need/test build/need/bench build/need/lint build/need/sim build/need/gdb: | build/need/build
+build/need/test build/need/bench build/need/coverage build/need/lint build/need/sim build/need/gdb: | build/need/build
 
 # ---- Programs ---------------------------------------------------------------------------------------------------
 
@@ -381,6 +385,15 @@ check-kernel: ## that it works in stock kernels, and one with lockdep, in QEMU (
 check-kernel: build/prove/gpu/resv-gpu-client | build/need/build build/need/kernel
 	@tests/kernel/check $(or $(KERNEL),$(kernels))
 
+coverage: build/coverage/tests/resv_tests | build/need/coverage ## which lines and branches the tests pass; build/coverage/html
+	@tests/tools/coverage $< tests/coverage.txt
+
+mutants: build/prove/tests/resv_tests build/sim/resv-sim ## that tests notice small changes of FILES (ARGS=--sample=N)
+	@tests/mutants/run '$(CXX) -std=c++20 $(freestanding) -w' \
+		'$(call objects,prove,$(tests) $(gpu) $(gpu_host)) build/prove/libresv.a $(wrapped)' \
+		'$(call objects,sim,$(core) $(sim_port) $(sim))' \
+		$(or $(FILES),$(wildcard src/*.[ch]pp lockdep/*.[ch]pp)) $(ARGS)
+
 bench-count: all | build/need/test ## that no operation takes more instructions than it did
 	@tests/bench/count/run.sh build/bench-count
 
@@ -437,5 +450,5 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: all run run-kernel bench bench-kernel check check-host builds symbols fastpath panic gdb compile-fail stage \
-	install-check examples workloads lockgraph bench-count fuzz check-sim check-kernel check-ports explore lint format \
-	menuconfig install clean help
+	install-check examples workloads lockgraph bench-count coverage mutants fuzz check-sim check-kernel check-ports \
+	explore lint format menuconfig install clean help

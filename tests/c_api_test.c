@@ -254,6 +254,8 @@ const char *c_api_abandon(void)
 	CHECK(resv_ww_mutex_lock(&mine, &ctx) == 0);
 	CHECK(resv_ww_mutex_lock(&theirs, &ctx) == -EDEADLK);
 	resv_ww_mutex_unlock(&mine);
+	resv_host_interrupt(resv_port_current());
+	CHECK(resv_ww_mutex_lock_slow_interruptible(&theirs, &ctx) == -EINTR);
 	resv_ww_acquire_abandon(&ctx);
 	CHECK(resv_ww_mutex_lock(&mine, &ctx) == 0);
 	resv_ww_mutex_unlock(&mine);

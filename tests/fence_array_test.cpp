@@ -234,6 +234,19 @@ TEST_F(fence_array_test, error_of_any_is_that_of_the_first)
 	}
 }
 
+// Who signals notes it: nobody asks in between.
+TEST_F(fence_array_test, error_of_any_reaches_who_only_waits)
+{
+	std::vector<fence_ref> fences = make_fences(2);
+	fence_ref array = make_array(fences, true);
+	resv_fence_enable_sw_signaling(array.c());
+	fences[0]->set_error(-EIO);
+	EXPECT_EQ(fences[0]->signal(), 0);
+	resv_port_drain();
+	EXPECT_EQ(array->status(), -EIO);
+	EXPECT_EQ(fences[1]->signal(), 0);
+}
+
 // Nobody had asked or waited before both were over: the array is for any, and so for the first of them.
 TEST_F(fence_array_test, error_of_any_is_no_later_one)
 {

@@ -593,6 +593,118 @@ TEST_F(lockdep_recorded, what_is_held_names_the_callers_place)
 	resv_fini(&object);
 }
 
+// ---- Reports and pictures --------------------------------------------------------------------------------------------
+
+TEST_F(lockdep_c, each_bug_is_reported_once)
+{
+	resv_lock_class_key spinning_key;
+	resv_lockdep_map spinning;
+	const auto take = [](resv_lockdep_map &map, unsigned subclass = 0, resv_lockdep_map *nest = nullptr) {
+		resv_lockdep_acquire(&map, subclass, 0, 0, 1, nest, 0x1000);
+	};
+	const auto drop = [](resv_lockdep_map &map) { resv_lockdep_release(&map, 0x2000); };
+
+	resv_lockdep_init_map_type(&driver, "driver", &driver_key, 0, RESV_LD_WAIT_SLEEP, RESV_LD_WAIT_SLEEP,
+				   RESV_LD_LOCK_NORMAL);
+	resv_lockdep_init_map_type(&spinning, "spinning", &spinning_key, 0, RESV_LD_WAIT_SPIN,
+				   RESV_LD_WAIT_SPIN, RESV_LD_LOCK_NORMAL);
+	for (unsigned turn = 0; turn < 3; turn++) {
+		drop(driver);
+		resv_lockdep_assert_map_held_(&driver);
+		take(driver, 0, &ring);
+		take(driver);
+		drop(driver);
+		resv_lockdep_free(&driver, sizeof(driver));
+		drop(driver);
+		take(ring, 8);
+		drop(ring);
+		take(driver);
+		resv_lockdep_pin(&driver);
+		drop(driver);
+		resv_lockdep_unpin(&driver, {1});
+		resv_lockdep_repin(&driver, {1});
+		take(spinning);
+		take(driver);
+		drop(driver);
+		drop(spinning);
+		resv_lockdep_no_blocking_end();
+		take(ring);
+		take(driver, 0, &ring);
+		drop(ring);
+		drop(driver);
+		std::vector<resv_report_kind> once;
+		if (turn == 0)
+			once = {RESV_REPORT_UNLOCK_BALANCE,
+				RESV_REPORT_NOT_HELD,
+				RESV_REPORT_NEST_NOT_HELD,
+				RESV_REPORT_RECURSION,
+				RESV_REPORT_HELD_FREED,
+				RESV_REPORT_BAD_KEY,
+				RESV_REPORT_PIN,
+				RESV_REPORT_PIN,
+				RESV_REPORT_PIN,
+				RESV_REPORT_WAIT_CONTEXT,
+				RESV_REPORT_UNLOCK_BALANCE,
+				RESV_REPORT_NEST_NOT_HELD};
+		expect_order_reports(once);
+		forget();
+	}
+	resv_lockdep_unregister(&spinning_key, sizeof(spinning_key));
+}
+
+TEST_F(lockdep_c, report_tells_a_wait_from_a_lock)
+{
+	resv_lockdep_reset();
+	for (resv_lockdep_map *map : {&driver, &ring})
+		resv_lockdep_acquire(map, 0, 0, 0, 1, nullptr, 0x1000);
+	for (resv_lockdep_map *map : {&ring, &driver})
+		resv_lockdep_release(map, 0x2000);
+	resv_lockdep_acquire(&ring, 0, 0, 0, 1, nullptr, 0x1000);
+	resv_lockdep_sync(&driver, 0, 0, 1, nullptr, 0x3000);
+	resv_lockdep_release(&ring, 0x2000);
+	const auto reports = take_reports();
+	ASSERT_EQ(reports.size(), 1u);
+	EXPECT_NE(reports[0].text.find("sync(driver)"), std::string::npos) << reports[0].text;
+	resv_lockdep_reset();
+	forget();
+}
+
+TEST_F(lockdep_c, picture_of_the_orders)
+{
+	resv_lock_class_key quoted_key;
+	resv_lockdep_map quoted;
+	std::string picture;
+	const auto order = [](resv_lockdep_map &first, resv_lockdep_map &then, int read) {
+		resv_lockdep_acquire(&first, 0, 0, read, 1, nullptr, 0x1000);
+		resv_lockdep_acquire(&then, 0, 0, 0, 1, nullptr, 0x2000);
+		resv_lockdep_release(&then, 0x3000);
+		resv_lockdep_release(&first, 0x4000);
+	};
+	const auto add_line = [](const char *line, void *to) {
+		static_cast<std::string *>(to)->append(line).append("\n");
+	};
+
+	resv_lockdep_reset();
+	resv_lockdep_init_map(&quoted, "a \"b\" \\", &quoted_key, 0);
+	order(driver, ring, 0);
+	order(quoted, driver, 1);
+	order(ring, driver, 0);
+	expect_order_reports({RESV_REPORT_CIRCULAR});
+	resv_lockdep_dump_dot(add_line, &picture);
+	EXPECT_EQ(picture, "digraph locks {\n"
+			   "\tnode [shape=box, style=rounded, fontname=\"monospace\"];\n"
+			   "\tedge [fontname=\"monospace\", fontsize=10];\n"
+			   "\tc3 [label=\"driver\"];\n"
+			   "\tc4 [label=\"ring/3\"];\n"
+			   "\tc5 [label=\"a \\\"b\\\" \\\\\"];\n"
+			   "\tc3 -> c4 [color=red];\n"
+			   "\tc5 -> c3 [style=dashed];\n"
+			   "\tc4 -> c3 [color=red, penwidth=2, label=\"refused\"];\n"
+			   "}\n");
+	resv_lockdep_reset();
+	forget();
+}
+
 // ---- The recorder ----------------------------------------------------------------------------------------------------
 
 TEST_F(lockdep_c, recorder_keeps_the_first_and_counts_the_rest)

@@ -296,6 +296,29 @@ TEST_F(lru_cursor_test, stays_where_a_range_was)
 }
 
 // A cursor knows nothing of the range any more that ended around it, though another one may be where that was.
+// A range finds those that are in it, whichever have ended.
+TEST_F(lru_cursor_test, may_end_in_any_order)
+{
+	lru_bulk range(device);
+	for (size_t i : std::initializer_list<size_t>{0, 1, 2})
+		range.add(buffers[i].entry);
+	EXPECT_EQ(next(), 0);
+	std::optional<lru_cursor> first(device), second(device), third(device);
+	for (std::optional<lru_cursor> *other : {&first, &second, &third}) {
+		EXPECT_EQ((*other)->next(), &buffers[0].entry);
+		buffers[0].put();
+	}
+	first.reset();
+	range.move_tail();
+	for (std::optional<lru_cursor> *other : {&second, &third}) {
+		EXPECT_EQ((*other)->next(), &buffers[3].entry);
+		buffers[3].put();
+		other->reset();
+	}
+	EXPECT_EQ(next(), 3);
+	range.destroy();
+}
+
 TEST_F(lru_cursor_test, outlives_the_range_that_it_is_in)
 {
 	std::optional<lru_bulk> range(device);
