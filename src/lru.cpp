@@ -419,9 +419,8 @@ private:
 // Held by somebody. Does the walk end here?
 inline bool lru::walk::held(lru_entry &entry, reservation_object &o)
 {
-	if (result_ == -EBUSY && !choose_) [[likely]] // only one's own matter now
-		if (!owns(o)) [[likely]]
-			return false;
+	if (result_ == -EBUSY && !choose_ && !owns(o)) [[likely]] // only one's own matter now
+		return false;
 	return look(entry, o);
 }
 
