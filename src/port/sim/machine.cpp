@@ -361,7 +361,7 @@ void machine::issue(fiber &self, location &where)
 unsigned machine::next_drained(unsigned thread)
 {
 	const store_buffer &buffer = tasks_[thread - max_tasks].buffer;
-	unsigned candidates[max_choices], n = 0;
+	unsigned candidates[max_choices] = {}, n = 0;
 	for (const buffered *entry = buffer.begin(); entry != buffer.end() && n < max_choices; ++entry) {
 		bool passes = !entry->in_order;
 		for (const buffered *before = buffer.begin(); passes && before != entry; ++before)
