@@ -251,6 +251,42 @@ TEST_F(release_test, signaled_just_now_and_reserved)
 	EXPECT_EQ(fence_core::references(f).load(order::relaxed), 2u); // the fixture's and the object's
 }
 
+// The same, and there is one behind it that has to be waited for.
+TEST_F(release_test, signaled_just_now_before_another)
+{
+	fence &first = add_to(buffer.own), &second = add_to(buffer.own);
+	driver_fence::of(first.c()).refuses = true;
+	release(buffer.own);
+	EXPECT_TRUE(first.test_signaled());
+	EXPECT_FALSE(freed());
+	second.signal();
+	EXPECT_TRUE(freed());
+}
+
+// Who goes on with a release may wait for reservations afterwards, as before.
+TEST_F(release_test, leaves_no_section_behind)
+{
+	struct blocking {
+		resv_port_work work; // the first member
+		reservation_object object;
+		int result = 1;
+	} later;
+	later.work.fn = [](resv_port_work *work) {
+		auto *b = reinterpret_cast<blocking *>(work);
+		b->result = b->object.reserve(nullptr);
+		b->object.unreserve();
+	};
+
+	fence &f = add_to(buffer.own);
+	release(buffer.own);
+	f.signal();
+	EXPECT_TRUE(freed());
+	resv_port_defer(&later.work);
+	resv_port_drain();
+	EXPECT_EQ(later.result, 0);
+	later.object.destroy();
+}
+
 TEST_F(release_test, signaled_by_others_meanwhile)
 {
 	actor signaler;
