@@ -98,8 +98,7 @@ $(ported:%=build/%/googletest.o): build/%/googletest.o: | build/need/ports
 core     := $(wildcard src/*.cpp lockdep/*.cpp)
 port     := $(wildcard src/port/host/*.cpp)
 tests    := $(wildcard tests/*.cpp tests/*.c tests/lockdep/*.cpp tests/lockdep/*.c tests/misuse/*.cpp \
-	tests/misuse/*.c tests/gpu/*_test.cpp \
-	tests/gpu/host/*_test.cpp)
+	tests/misuse/*.c tests/gpu/*_test.cpp tests/gpu/host/*_test.cpp)
 gpu      := $(filter-out %_test.cpp,$(wildcard tests/gpu/*.cpp))
 gpu_host := $(filter-out %_test.cpp %/main.cpp,$(wildcard tests/gpu/host/*.cpp))
 gpu_client := $(wildcard tests/gpu/kernel/client/*.cpp)
@@ -268,7 +267,7 @@ explore: build/sim/resv-sim ## a SCENARIO, or their list (BOUND, SEED, SEARCH, M
 fuzz_runs := calls=8000 annotator=6000 workload=20000 capture=20000 submit=1500
 fuzzers   := $(foreach target,$(fuzz_runs),build/fuzz/$(firstword $(subst =, ,$(target))))
 
-fuzz: ## the fuzzers, for 20 seconds; or one TARGET for SECONDS, or on one INPUT (a file)
+fuzz: ## the fuzzers, for about 12 seconds; or one TARGET for SECONDS, or on one INPUT (a file)
 fuzz: $(or $(TARGET:%=build/fuzz/%),$(fuzzers))
 ifdef INPUT
 	@tests/tools/fuzz replay $(TARGET) $(INPUT)
@@ -279,6 +278,7 @@ endif
 link_fuzzer = $(call say,LINK)$(CLANGXX) $(flags.$1) -fsanitize=fuzzer $^
 
 build/fuzz/calls: $(call objects,fuzz-sim,tests/fuzz/calls.cpp $(core) $(sim_port))
+	@mkdir -p $(@D)
 	$(call link_fuzzer,fuzz-sim) -Wl,--wrap=resv_port_alloc -lboost_context -o $@
 
 build/fuzz/annotator: $(call objects,fuzz,tests/fuzz/annotator.cpp) build/fuzz/libresv.a
