@@ -11,6 +11,7 @@
 
 #include "src/port/sim/heap.hpp"
 #include "src/port/sim/machine.hpp"
+#include "tests/sim/order.hpp"
 #include "tests/ww_test_access.hpp"
 
 #include <resv/lru.hpp>
@@ -142,35 +143,12 @@ constexpr resv_fence_ops job_ops{.get_driver_name = nullptr,
 
 job::job(uint64_t caller, uint64_t seqno) : f(&job_ops, nullptr, 1 + caller, seqno) {}
 
-unsigned long stamp_of(const ww_acquire_ctx &ctx)
-{
-	return the_machine().peek(ww_test_access::stamp_word(ctx), sizeof(unsigned long));
-}
-
 void trace(ww_event event, const ww_mutex &lock, const ww_acquire_ctx &self, const ww_acquire_ctx *other)
 {
 	unsigned n = 0;
 	while (&the_site->at(n).lock() != &lock)
 		n++;
-	unsigned long &own = the_site->waiting[n][the_machine().current()];
-	switch (event) {
-	case ww_event::wait:
-		own = stamp_of(self);
-		break;
-	case ww_event::acquired:
-		for (unsigned long stamp : the_site->waiting[n])
-			check(stamp == 0 || stamp >= own,
-			      "a context got a lock before an older one that waits");
-		own = 0;
-		break;
-	case ww_event::wound:
-		check(stamp_of(self) < stamp_of(*other), "an older context was wounded");
-		break;
-	case ww_event::die:
-	case ww_event::leave:
-		own = 0;
-		break;
-	}
+	check_order(the_site->waiting[n], event, self, other);
 }
 
 // ---- The driver ----------------------------------------------------------------------------------------------------------

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 #include "scenario.hpp"
 
+#include "order.hpp"
+
 #include <algorithm>
 
 namespace resv::sim {
@@ -72,26 +74,7 @@ void world::trace(ww_event event, const ww_mutex &lock, const ww_acquire_ctx &se
 	unsigned n = 0;
 	while (&the_world->lock(n) != &lock)
 		n++;
-	unsigned long(&waiting)[max_tasks] = the_world->waiting[n];
-	unsigned long &own = waiting[the_machine().current()];
-	switch (event) {
-	case ww_event::wait:
-		own = stamp_of(self);
-		break;
-	case ww_event::acquired:
-		for (unsigned long stamp : waiting)
-			check(stamp == 0 || stamp >= own,
-			      "a context got a lock before an older one that waits");
-		own = 0;
-		break;
-	case ww_event::wound:
-		check(stamp_of(self) < stamp_of(*other), "an older context was wounded");
-		break;
-	case ww_event::die:
-	case ww_event::leave:
-		own = 0;
-		break;
-	}
+	check_order(the_world->waiting[n], event, self, other);
 }
 
 void world::check_idle() const
@@ -141,8 +124,8 @@ void enter(unsigned n)
 void look_at(const ww_acquire_ctx &ctx)
 {
 	unsigned long &stamp = the_world->stamps[the_machine().current()];
-	check(stamp == 0 || stamp == world::stamp_of(ctx), "a context's stamp has changed");
-	stamp = world::stamp_of(ctx);
+	check(stamp == 0 || stamp == stamp_of(ctx), "a context's stamp has changed");
+	stamp = stamp_of(ctx);
 	check(ctx.holds_any() || the_machine().peek(ww_test_access::wounded_word(ctx), sizeof(unsigned)) == 0,
 	      "a context that holds nothing is wounded");
 }
@@ -166,8 +149,7 @@ int take(unsigned n, ww_acquire_ctx *ctx, const asking &how)
 		enter(n);
 	if (rc == -EDEADLK) {
 		check(held_any, "-EDEADLK for a context that holds nothing");
-		check(config::debug_ww_slowpath || world::stamp_of(*ctx) != 1,
-		      "the oldest context got -EDEADLK");
+		check(config::debug_ww_slowpath || stamp_of(*ctx) != 1, "the oldest context got -EDEADLK");
 	}
 	if (ctx)
 		look_at(*ctx);

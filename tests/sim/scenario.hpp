@@ -104,11 +104,6 @@ public:
 	/// For the scenario's own use.
 	unsigned counts[2] = {};
 
-	static uint64_t stamp_of(const ww_acquire_ctx &ctx)
-	{
-		return the_machine().peek(ww_test_access::stamp_word(ctx), sizeof(unsigned long));
-	}
-
 private:
 	static void trace(ww_event event, const ww_mutex &lock, const ww_acquire_ctx &self,
 			  const ww_acquire_ctx *other);
