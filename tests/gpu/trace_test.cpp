@@ -193,13 +193,8 @@ private:
 
 class gpu_trace : public testing::TestWithParam<std::string> {};
 
-TEST_P(gpu_trace, spans_fit_together)
+void expect_spans_to_fit(const traced &t)
 {
-	traced t = trace(
-		"buffers = 6\nbuffers_per_job = 2-6\njobs = 200\ntrace_events = 100000\nexecute = mixed\n"
-		"no_context_share = 10\nshared_reservations = 2\neviction_rate = 2000\nsignal_rate = 2000\n"
-		"algorithm = " +
-		GetParam());
 	EXPECT_FALSE(t.result.violated());
 	EXPECT_EQ(t.result.trace_dropped, 0u);
 
@@ -239,7 +234,21 @@ TEST_P(gpu_trace, spans_fit_together)
 	EXPECT_EQ(seen["s wound"], t.result.total.wounds);
 	EXPECT_EQ(seen["i die"], t.result.total.deaths);
 	EXPECT_EQ(seen["i interrupt"], t.result.total.interrupted);
-	EXPECT_GT(t.result.total.deaths, 0u);
+}
+
+// Whether anybody gets in another's way is a matter of chance, which a run in which nobody did leaves open.
+TEST_P(gpu_trace, spans_fit_together)
+{
+	const std::string keys = "buffers = 6\nbuffers_per_job = 2-6\njobs = 200\ntrace_events = 100000\n"
+				 "execute = mixed\nno_context_share = 10\nshared_reservations = 2\n"
+				 "eviction_rate = 2000\nsignal_rate = 2000\nalgorithm = ";
+	unsigned long deaths = 0;
+	for (int run = 0; run < 20 && deaths == 0; run++) {
+		traced t = trace(keys + GetParam());
+		expect_spans_to_fit(t);
+		deaths = t.result.total.deaths;
+	}
+	EXPECT_GT(deaths, 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(algorithms, gpu_trace, testing::Values("wound-wait", "wait-die"),
