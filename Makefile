@@ -108,6 +108,9 @@ sim_port := $(wildcard src/port/sim/*.cpp)
 sim      := $(wildcard tests/sim/*.cpp)
 sim_lockdep := tests/sim/main.cpp tests/sim/scenario.cpp $(wildcard tests/sim/lockdep/*.cpp)
 relacy   := $(wildcard tests/sim/relacy/*.cpp)
+# The annotator, with the locks that reports know of; and what Relacy explores.
+lockdep_explored := $(wildcard lockdep/*.cpp) src/ww_mutex.cpp src/ww_checks.cpp src/wait_list.cpp src/parker.cpp
+relacy_explored  := src/ww_mutex.cpp src/wait_list.cpp src/parker.cpp
 fuzz     := $(wildcard tests/fuzz/*.cpp)
 headers  := $(wildcard include/*/* src/*.hpp src/port/sim/*.hpp src/port/sim/*/*.hpp lockdep/*.hpp tests/gpu/*.hpp \
 	tests/gpu/host/*.hpp tests/gpu/kernel/*.h tests/gpu/kernel/client/*.hpp)
@@ -182,12 +185,10 @@ build/$1/gpu/resv-gpu-client: $(call objects,$1,$(gpu_client) $(gpu_host) $(gpu)
 build/$1/resv-sim: $(call objects,$1,$(core) $(sim_port) $(sim))
 	$$(call say,LINK)$(call cxx,$1) $(flags.$1) $$^ -lboost_context -o $$@
 
-# The annotator, with the locks that reports know of.
-build/$1/resv-sim-lockdep: $(call objects,$1,$(wildcard lockdep/*.cpp) src/ww_mutex.cpp src/ww_checks.cpp \
-	src/wait_list.cpp src/parker.cpp $(sim_port) $(sim_lockdep))
+build/$1/resv-sim-lockdep: $(call objects,$1,$(lockdep_explored) $(sim_port) $(sim_lockdep))
 	$$(call say,LINK)$(call cxx,$1) $(flags.$1) $$^ -lboost_context -o $$@
 
-build/$1/resv-relacy: $(call objects,$1,src/ww_mutex.cpp src/wait_list.cpp src/parker.cpp $(relacy))
+build/$1/resv-relacy: $(call objects,$1,$(relacy_explored) $(relacy))
 	$$(call say,LINK)$(call cxx,$1) $(flags.$1) $$^ -o $$@
 
 # Depends on this file, so that a changed flag compiles everything anew.
@@ -388,10 +389,13 @@ check-kernel: build/prove/gpu/resv-gpu-client | build/need/build build/need/kern
 coverage: build/coverage/tests/resv_tests | build/need/coverage ## which lines and branches the tests pass; build/coverage/html
 	@tests/tools/coverage $< tests/coverage.txt
 
-mutants: build/prove/tests/resv_tests build/sim/resv-sim ## that tests notice small changes of FILES (ARGS=--sample=N)
-	@tests/mutants/run '$(CXX) -std=c++20 $(freestanding) -w' \
-		'$(call objects,prove,$(tests) $(gpu) $(gpu_host)) build/prove/libresv.a $(wrapped)' \
-		'$(call objects,sim,$(core) $(sim_port) $(sim))' \
+mutants: build/prove/tests/resv_tests $(sims) ## that tests notice small changes of FILES (ARGS=--sample=N)
+	@tests='$(call objects,prove,$(tests) $(gpu) $(gpu_host)) build/prove/libresv.a $(wrapped)' \
+		sim='$(call objects,sim,$(core) $(sim_port) $(sim))' \
+		sim_debug='$(call objects,sim-debug,$(core) $(sim_port) $(sim))' \
+		sim_prove='$(call objects,sim-prove,$(lockdep_explored) $(sim_port) $(sim_lockdep))' \
+		relacy='$(call objects,relacy,$(relacy_explored) $(relacy))' \
+		tests/mutants/run '$(CXX) -std=c++20 $(freestanding) -w' \
 		$(or $(FILES),$(wildcard src/*.[ch]pp lockdep/*.[ch]pp)) $(ARGS)
 
 bench-count: all | build/need/test ## that no operation takes more instructions than it did
