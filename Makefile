@@ -102,8 +102,10 @@ tests    := $(wildcard tests/*.cpp tests/*.c tests/lockdep/*.cpp tests/lockdep/*
 gpu      := $(filter-out %_test.cpp,$(wildcard tests/gpu/*.cpp))
 gpu_host := $(filter-out %_test.cpp %/main.cpp,$(wildcard tests/gpu/host/*.cpp))
 gpu_client := $(wildcard tests/gpu/kernel/client/*.cpp)
-bench    := $(filter-out tests/bench/lockdep%,$(wildcard tests/bench/*.cpp))
-bench_lockdep := tests/bench/main.cpp tests/bench/machine.cpp $(wildcard tests/bench/lockdep*.cpp)
+bench    := $(filter-out tests/bench/lockdep% tests/bench/contention%,$(wildcard tests/bench/*.cpp))
+bench_common     := tests/bench/main.cpp tests/bench/machine.cpp
+bench_lockdep    := $(bench_common) $(wildcard tests/bench/lockdep*.cpp)
+bench_contention := $(bench_common) $(wildcard tests/bench/contention*.cpp)
 sim_port := $(wildcard src/port/sim/*.cpp)
 sim      := $(wildcard tests/sim/*.cpp)
 sim_lockdep := tests/sim/main.cpp tests/sim/scenario.cpp $(wildcard tests/sim/lockdep/*.cpp)
@@ -243,17 +245,29 @@ bench: ## time the locks beside their peers, then the annotator (about four minu
 bench: build/bench/resv-bench build/bench/lockdep/resv-bench
 	@build/bench/resv-bench --out=build/bench $(ARGS)
 	@build/bench/lockdep/resv-bench --out=build/bench/lockdep $(ARGS)
-	@sed -n '/"/s/,*$$/,/p' build/bench/ratios.json build/bench/lockdep/ratios.json | \
-		sed '1s/^/{\n/; $$s/,$$/\n}/' >build/bench/all.json && mv build/bench/all.json build/bench/ratios.json
+	@$(merge_ratios)
+
+bench-contention: ## time many that want the same locks, beside their peers; build/bench/contention/{rows.csv,*.svg}
+bench-contention: build/bench/contention/resv-bench
+	@$< --out=$(<D) $(ARGS)
+	@cd $(<D) && gnuplot $(CURDIR)/tests/bench/contention.gnuplot
+	@$(merge_ratios)
+
+# What each program measured last; of two ratios with one name the latter.
+merge_ratios = cd build/bench && cat ratios.json lockdep/ratios.json contention/ratios.json 2>/dev/null | awk ' \
+	/"/ { sub(/,$$/, ""); if (!($$1 in line)) names[n++] = $$1; line[$$1] = $$0 } \
+	END { print "{"; for (i = 0; i < n; i++) print line[names[i]] (i < n - 1 ? "," : ""); print "}" }' >all.json && \
+	mv all.json ratios.json
 
 # The annotator is only in the library that has it.
 build/bench/resv-bench: $(call objects,release,$(bench)) build/release/libresv.a
 build/bench/lockdep/resv-bench: $(call objects,prove,$(bench_lockdep)) build/prove/libresv.a
-build/bench/resv-bench build/bench/lockdep/resv-bench:
+build/bench/contention/resv-bench: $(call objects,release,$(bench_contention)) build/release/libresv.a
+build/bench/resv-bench build/bench/lockdep/resv-bench build/bench/contention/resv-bench:
 	@mkdir -p $(@D)
 	$(call say,LINK)$(CXX) $^ -lbenchmark $$(pkg-config --libs absl_synchronization) -lpthread -o $@
 
-$(call objects,release,$(bench)) $(call objects,prove,$(bench_lockdep)): | build/need/bench
+$(call objects,release,$(bench) $(bench_contention)) $(call objects,prove,$(bench_lockdep)): | build/need/bench
 
 bench-kernel: | build/need/kernel ## time the locks beside the kernel's own, in QEMU (KERNEL=); build/kernel/*/ratios.json
 	@tests/kernel/compare $(KERNEL)
@@ -328,7 +342,7 @@ check-host: build/need/test ## the tests without sanitizers, and what is as quic
 
 builds: ## what is built and run by no other step
 builds: all build/clang/libresv.a build/clang-prove/libresv.a build/bench/resv-bench \
-	build/bench/lockdep/resv-bench
+	build/bench/lockdep/resv-bench build/bench/contention/resv-bench
 
 test-%: build/%/tests/resv_tests ## the test suites in one flavour: plain, prove, asan, tsan or clang
 	@tests/tools/gtest $<
@@ -455,8 +469,8 @@ clean: ## remove build/, your configuration included
 	rm -rf build
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all run run-kernel bench bench-kernel check check-host builds symbols fastpath panic gdb compile-fail stage \
+.PHONY: all run run-kernel bench bench-contention bench-kernel check check-host builds symbols fastpath panic gdb compile-fail stage \
 	install-check examples workloads lockgraph bench-count coverage mutants fuzz check-sim check-kernel check-ports \
 	explore lint format menuconfig install clean help

@@ -189,18 +189,18 @@ void plan_fences(plan &p)
 	p.groups.push_back({"fences/add", {}, 15, false});
 	p.row("fences/add/resv", add_fence);
 	p.row("fences/add/pthread", pthread_pair);
-	p.ratios.push_back({"add_fence_vs_pthread", {"fences/add/resv"}, "fences/add/pthread", 1.5});
+	p.ratios.push_back({"add_fence_vs_pthread", {"fences/add/resv"}, {"fences/add/pthread"}, 1.5});
 
 	p.groups.push_back({"fences/test4", {}, 15, false});
 	p.row("fences/test4/resv", test_signaled);
 	p.row("fences/test4/loads", four_loads);
-	p.ratios.push_back({"test_signaled4_vs_loads", {"fences/test4/resv"}, "fences/test4/loads", 2.0});
+	p.ratios.push_back({"test_signaled4_vs_loads", {"fences/test4/resv"}, {"fences/test4/loads"}, 2.0});
 
 	p.groups.push_back({"fences/readers", {}, 7, true});
 	p.row("fences/readers/two", readers, true)->Iterations(1)->UseManualTime();
 	p.row("fences/readers/one", readers, false)->Iterations(1)->UseManualTime();
 	p.ratios.push_back(
-		{"test_signaled_2readers_tput", {"fences/readers/two"}, "fences/readers/one", 1.8});
+		{"test_signaled_2readers_tput", {"fences/readers/two"}, {"fences/readers/one"}, 1.8});
 }
 
 } // namespace bench

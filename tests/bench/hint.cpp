@@ -55,7 +55,7 @@ void plan_hint(plan &p)
 		p.row(at + "/off", contended<false>, outside)->Threads(2)->UseRealTime();
 		p.ratios.push_back({"blocking_hint_on_vs_off_outside" + std::to_string(outside),
 				    {at + "/on"},
-				    at + "/off",
+				    {at + "/off"},
 				    0});
 	}
 }

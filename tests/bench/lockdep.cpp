@@ -131,7 +131,7 @@ void throughput(benchmark::State &state, unsigned threads)
 
 } // namespace
 
-void plan_lockdep(plan &p)
+void plan_all(plan &p)
 {
 	// Two vCPUs may be one core: a neighbour's work then slows the annotator more than a mutex, which waits for memory.
 	p.groups.push_back({"lockdep/hit", {}, 15, true});
@@ -140,16 +140,20 @@ void plan_lockdep(plan &p)
 	p.row("lockdep/hit/d16_fifo", hit_16_fifo);
 	p.row("lockdep/hit/pthread", pthread_pairs, 1);
 	p.row("lockdep/hit/pthread_16", pthread_pairs, depth);
-	p.ratios.push_back({"lockdep_hit_d1", {"lockdep/hit/d1"}, "lockdep/hit/pthread", 1.0});
-	p.ratios.push_back({"lockdep_hit_d16_lifo", {"lockdep/hit/d16_lifo"}, "lockdep/hit/pthread_16", 1.5});
-	p.ratios.push_back({"lockdep_hit_d16_fifo", {"lockdep/hit/d16_fifo"}, "lockdep/hit/pthread_16", 2.5});
+	p.ratios.push_back({"lockdep_hit_d1", {"lockdep/hit/d1"}, {"lockdep/hit/pthread"}, 1.0});
+	p.ratios.push_back(
+		{"lockdep_hit_d16_lifo", {"lockdep/hit/d16_lifo"}, {"lockdep/hit/pthread_16"}, 1.5});
+	p.ratios.push_back(
+		{"lockdep_hit_d16_fifo", {"lockdep/hit/d16_fifo"}, {"lockdep/hit/pthread_16"}, 2.5});
 
 	p.groups.push_back({"lockdep/threads", {}, 15, true});
 	for (unsigned threads : {1u, 2u})
 		p.row("lockdep/threads/" + std::to_string(threads), throughput, threads)
 			->Iterations(1)
 			->UseManualTime();
-	p.ratios.push_back({"lockdep_hit_2threads_tput", {"lockdep/threads/2"}, "lockdep/threads/1", 1.8});
+	p.ratios.push_back({"lockdep_hit_2threads_tput", {"lockdep/threads/2"}, {"lockdep/threads/1"}, 1.8});
+
+	plan_lockdep_graph(p);
 }
 
 } // namespace bench

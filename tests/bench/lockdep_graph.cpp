@@ -147,7 +147,7 @@ void plan_lockdep_graph(plan &p)
 	p.row("lockdep/new_edge/order", ordered)->Iterations(20)->UseManualTime();
 	p.row("lockdep/new_edge/bfs", searched)->Iterations(2)->UseManualTime();
 	p.ratios.push_back(
-		{"lockdep_new_edge_vs_bfs", {"lockdep/new_edge/order"}, "lockdep/new_edge/bfs", 0.1});
+		{"lockdep_new_edge_vs_bfs", {"lockdep/new_edge/order"}, {"lockdep/new_edge/bfs"}, 0.1});
 }
 
 } // namespace bench

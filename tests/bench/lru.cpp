@@ -122,8 +122,8 @@ void plan_lru(plan &p)
 	p.row("lru_skip/together", walk<together>);
 	p.row("lru_skip/apart", walk<apart>);
 	p.row("lru_skip/load", load);
-	p.ratios.push_back({"lru_skip_vs_load", {"lru_skip/together"}, "lru_skip/load", 2.0});
-	p.ratios.push_back({"lru_skip_apart_vs_load", {"lru_skip/apart"}, "lru_skip/load", 0});
+	p.ratios.push_back({"lru_skip_vs_load", {"lru_skip/together"}, {"lru_skip/load"}, 2.0});
+	p.ratios.push_back({"lru_skip_apart_vs_load", {"lru_skip/apart"}, {"lru_skip/load"}, 0});
 }
 
 } // namespace bench

@@ -7,6 +7,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,18 +22,22 @@ struct group {
 	bool contended; // its rounds count only while both CPUs are ours
 };
 
-/// `ours` over `theirs`, the median over the rounds; of several candidates the best. Times, unless the name ends in
-/// _tput; then throughputs, from the counter of that name.
+/// `ours` over `theirs`, the median over the rounds: of times or, if the rows have a counter "tput", of throughputs. Of
+/// several candidates on either side, the best counts; for another counter, the best is still the one that gets most done.
 struct ratio {
-	std::string name;
+	std::string name; // of throughputs: ends in _tput
 	std::vector<std::string> ours;
-	std::string theirs;
-	double bar; // 0: for information
+	std::vector<std::string> theirs;
+	double bar;               // 0: for information
+	std::string counter = {}; // to be compared instead; less is better
 };
 
 struct plan {
 	std::vector<group> groups;
 	std::vector<ratio> ratios;
+	std::map<std::string, long *> options; // --NAME=NUMBER
+	std::string
+		csv_names; // of the parts of a row's name, and of its value; if empty, no table is written
 
 	/// Registers a row with Google Benchmark and adds it to the last group.
 	template <typename Function, typename... Args>
@@ -59,13 +64,14 @@ double two_cpus();
 /// The CPU time that others have used on this machine up to now, in seconds.
 double others_cpu_time();
 
+/// All that a program measures; each has its own.
+void plan_all(plan &);
+
 void plan_uncontended(plan &);
 void plan_trylock(plan &);
 void plan_hint(plan &);
 void plan_lru(plan &);
-void plan_multi(plan &);
 void plan_fences(plan &);
-void plan_lockdep(plan &);
 void plan_lockdep_graph(plan &);
 
 } // namespace bench

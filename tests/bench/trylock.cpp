@@ -75,9 +75,9 @@ void plan_trylock(plan &p)
 		p.row(at + "/pthread", try_pthread)->Threads(threads)->UseRealTime();
 	}
 	p.ratios.push_back(
-		{"trylock_hint_vs_blind_t1", {"trylock_fails/t1/resv"}, "trylock_fails/t1/blind", 0});
+		{"trylock_hint_vs_blind_t1", {"trylock_fails/t1/resv"}, {"trylock_fails/t1/blind"}, 0});
 	p.ratios.push_back(
-		{"trylock_hint_vs_blind", {"trylock_fails/t2/resv"}, "trylock_fails/t2/blind", 0.15});
+		{"trylock_hint_vs_blind", {"trylock_fails/t2/resv"}, {"trylock_fails/t2/blind"}, 0.15});
 }
 
 } // namespace bench

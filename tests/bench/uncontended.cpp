@@ -164,17 +164,17 @@ void plan_uncontended(plan &p)
 			p.row(at + "/scoped_lock", scoped<32>);
 		std::string txn = "txn" + std::to_string(n);
 		p.ratios.push_back(
-			{txn + "_vs_limit", {at + "/resv_unlock_all"}, at + "/limit", n == 32 ? 1.25 : 0});
+			{txn + "_vs_limit", {at + "/resv_unlock_all"}, {at + "/limit"}, n == 32 ? 1.25 : 0});
 		p.ratios.push_back({txn + "_vs_pthread",
 				    {at + "/resv_unlock_all"},
-				    at + "/pthread",
+				    {at + "/pthread"},
 				    n == 32 ? 0.60 : 0});
 	}
 
 	p.groups.push_back({"pair", {}, 15, false});
 	p.row("pair/resv", pair);
 	p.row("pair/pthread", pair_pthread);
-	p.ratios.push_back({"pair_vs_pthread", {"pair/resv"}, "pair/pthread", 1.1});
+	p.ratios.push_back({"pair_vs_pthread", {"pair/resv"}, {"pair/pthread"}, 1.1});
 }
 
 } // namespace bench
