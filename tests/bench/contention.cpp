@@ -115,7 +115,7 @@ const std::vector<wishes> &wishes_of(const workload &w, unsigned clients)
 
 // ---- How long it takes ---------------------------------------------------------------------------------------------------
 
-// In ticks, whose length is measured. Reading the time costs little beside a transaction.
+// In ticks: to read them costs little beside a transaction.
 uint64_t ticks()
 {
 #if defined(__x86_64__)
@@ -124,6 +124,20 @@ uint64_t ticks()
 	return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
 #endif
 }
+
+// The mean since it was made.
+class tick_length {
+public:
+	double us() const
+	{
+		std::chrono::duration<double, std::micro> passed = std::chrono::steady_clock::now() - begin_;
+		return passed.count() / static_cast<double>(ticks() - first_);
+	}
+
+private:
+	std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+	uint64_t first_ = ticks();
+};
 
 // How many transactions took how long: exact to a sixteenth.
 class latencies {
@@ -218,9 +232,9 @@ void play(benchmark::State &state, const workload *w, unsigned threads, scheme *
 	for (auto _ : state) {
 		std::vector<client> clients(threads);
 		long touches = s->touches();
-		uint64_t begin = ticks();
+		const tick_length tick;
 		double seconds = play_all(clients, *s, *w);
-		double us = seconds * 1e6 / static_cast<double>(ticks() - begin); // in a tick
+		double us = tick.us();
 		state.SetIterationTime(seconds);
 		touches = s->touches() - touches;
 
