@@ -241,13 +241,13 @@ run-kernel: ## the same on the driver resv_gpu.ko, in a stock KERNEL (6.1, 6.12,
 run-kernel: build/prove/gpu/resv-gpu-client | build/need/kernel
 	@tests/gpu/kernel/run $(or $(KERNEL),6.12) build/kernel/run.log play $(WORKLOAD) $(ARGS)
 
-bench: ## time the locks beside their peers, then the annotator (about four minutes); build/bench/{results,ratios}.json
+bench: ## time the locks beside their peers, then the annotator (about three minutes); build/bench/{results,ratios}.json
 bench: build/bench/resv-bench build/bench/lockdep/resv-bench
 	@build/bench/resv-bench --out=build/bench $(ARGS)
 	@build/bench/lockdep/resv-bench --out=build/bench/lockdep $(ARGS)
 	@$(merge_ratios)
 
-bench-contention: ## time many that want the same locks, beside their peers; build/bench/contention/{rows.csv,*.svg}
+bench-contention: ## time many that want the same locks, beside their peers (about four minutes); build/bench/contention/{rows.csv,*.svg}
 bench-contention: build/bench/contention/resv-bench
 	@$< --out=$(<D) $(ARGS)
 	@cd $(<D) && gnuplot $(CURDIR)/tests/bench/contention.gnuplot
