@@ -19,26 +19,30 @@ namespace bench {
 
 namespace {
 
-struct workload {
-	const char *name;
-	size_t k;
-	size_t n;
-	double zipf; // 0: each object is as likely as any other
+struct kind {
+	std::string name;
 	schemes (*make_schemes)(const long &work);
 	std::vector<std::string> rivals; // in throughput
 	std::string in_order;            // the rival in waiting: whose clients wait in line
 };
 
+const kind multi{"multi", multi_schemes, {"std_lock", "no_wait"}, "sorted"};
+const kind single{"single", single_schemes, {"pthread_mutex"}, "pthread_mutex"};
+
+struct workload {
+	const kind &what;
+	std::string name;
+	size_t k;
+	size_t n;
+	double zipf; // 0: each object is as likely as any other
+};
+
 const workload workloads[] = {
-	{"multi/2of64", 2, 64, 0, multi_schemes, {"std_lock", "no_wait"}, "sorted"},
-	{"multi/8of64", 8, 64, 0, multi_schemes, {"std_lock", "no_wait"}, "sorted"},
-	{"multi/32of64", 32, 64, 0, multi_schemes, {"std_lock", "no_wait"}, "sorted"},
-	{"multi/8of1024", 8, 1024, 0, multi_schemes, {"std_lock", "no_wait"}, "sorted"},
-	{"multi/zipf06", 16, 1000000, 0.6, multi_schemes, {"std_lock", "no_wait"}, "sorted"},
-	{"multi/zipf08", 16, 1000000, 0.8, multi_schemes, {"std_lock", "no_wait"}, "sorted"},
-	{"multi/zipf09", 16, 1000000, 0.9, multi_schemes, {"std_lock", "no_wait"}, "sorted"},
-	{"multi/800of100k", 800, 100000, 0, multi_schemes, {"std_lock", "no_wait"}, "sorted"},
-	{"single/contended", 1, 1, 0, single_schemes, {"pthread_mutex"}, "pthread_mutex"},
+	{multi, "2of64", 2, 64, 0},          {multi, "8of64", 8, 64, 0},
+	{multi, "32of64", 32, 64, 0},        {multi, "8of1024", 8, 1024, 0},
+	{multi, "zipf06", 16, 1000000, 0.6}, {multi, "zipf08", 16, 1000000, 0.8},
+	{multi, "zipf09", 16, 1000000, 0.9}, {multi, "800of100k", 800, 100000, 0},
+	{single, "contended", 1, 1, 0},
 };
 
 // The groups whose throughput has a bar, and the bar.
@@ -191,18 +195,18 @@ struct alignas(64) client {
 	long retries = 0;
 	latencies took;
 
-	void play(scheme &s, set wishes, size_t k, const std::atomic<bool> &stop)
+	void play(scheme &s, set sets, size_t k, const std::atomic<bool> &stop)
 	{
 		size_t next = 0;
 		uint64_t before = ticks();
 		while (!stop.load(std::memory_order_relaxed)) {
-			retries += s.run(wishes.subspan(next, k));
+			retries += s.run(sets.subspan(next, k));
 			transactions++;
 			uint64_t now = ticks();
 			took.add(now - before);
 			before = now;
 			next += k;
-			if (next == wishes.size())
+			if (next == sets.size())
 				next = 0;
 		}
 	}
@@ -272,9 +276,8 @@ double bar_of(const std::string &group)
 
 void plan_group(plan &p, const workload &w, const schemes &all, unsigned threads)
 {
-	std::string at = std::string(w.name) + "/" + std::to_string(threads);
-	std::string name = std::string(w.name) + "_t" + std::to_string(threads);
-	std::replace(name.begin(), name.end(), '/', '_');
+	std::string at = w.what.name + "/" + w.name + "/" + std::to_string(threads);
+	std::string name = w.name + "_t" + std::to_string(threads);
 	double bar = bar_of(at);
 	std::vector<std::string> ours, theirs;
 	p.groups.push_back({at, {}, bar > 0 ? 7 : 3, true});
@@ -283,15 +286,12 @@ void plan_group(plan &p, const workload &w, const schemes &all, unsigned threads
 		if (s->ours)
 			ours.push_back(at + "/" + s->name);
 	}
-	for (const std::string &rival : w.rivals)
+	for (const std::string &rival : w.what.rivals)
 		theirs.push_back(at + "/" + rival);
-	p.ratios.push_back({name + "_tput", ours, theirs, bar});
+	p.ratios.push_back({w.what.name + "_" + name + "_tput", ours, theirs, bar});
 	if (threads > 1)
-		p.ratios.push_back({"longest_wait" + name.substr(name.find('_')),
-				    ours,
-				    {at + "/" + w.in_order},
-				    2.0,
-				    "longest_us"});
+		p.ratios.push_back(
+			{"longest_wait_" + name, ours, {at + "/" + w.what.in_order}, 2.0, "longest_us"});
 }
 
 } // namespace
@@ -303,7 +303,7 @@ void plan_all(plan &p)
 	p.options["work"] = &work;
 	p.csv_names = "kind,workload,threads,scheme,throughput";
 	for (const workload &w : workloads) {
-		made.push_back(w.make_schemes(work));
+		made.push_back(w.what.make_schemes(work));
 		for (unsigned threads : {1, 2, 4, 8, 16})
 			plan_group(p, w, made.back(), threads);
 	}
