@@ -250,10 +250,14 @@ private:
 	object<std::mutex> only_;
 };
 
-struct pthread_mutex final : peer {
-	using peer::peer;
+struct pthread_mutex final : scheme_with<std::mutex> {
+	using scheme_with::scheme_with;
 
-	void play(set wanted) override { lock_in_order(wanted); }
+	unsigned run(set wanted) override
+	{
+		lock_in_order(wanted);
+		return 0;
+	}
 };
 
 // ---- The floor -----------------------------------------------------------------------------------------------------------

@@ -127,7 +127,7 @@ bool play_round(const group &g, int round, recorder &reporter, std::map<std::str
 	       are_alike();
 }
 
-double median_of(const std::vector<result> &runs, const std::string &counter)
+double median_of(const std::vector<result> &runs, const std::string &counter = {})
 {
 	std::vector<double> values;
 	for (const result &r : runs)
@@ -174,10 +174,8 @@ std::map<std::string, double> details(const std::vector<result> &runs)
 
 void print_row(const std::string &row, const std::vector<result> &runs)
 {
-	if (runs.front().counters.count("tput"))
-		std::printf("  %-44s %12.0f /s", row.c_str(), median_of(runs, "tput"));
-	else
-		std::printf("  %-44s %12.2f ns", row.c_str(), median_of(runs, ""));
+	bool tput = runs.front().counters.count("tput") > 0;
+	std::printf("  %-44s %12.*f %s", row.c_str(), tput ? 0 : 2, median_of(runs), tput ? "/s" : "ns");
 	for (const auto &[name, value] : details(runs))
 		std::printf("  %9.*f %s", value < 10 ? 3 : 0, value, name.c_str());
 	std::printf("\n");
@@ -225,8 +223,8 @@ const std::string &best_of(const rounds &all, const std::vector<std::string> &ro
 {
 	bool tput = all.at(rows.front()).front().counters.count("tput") > 0;
 	return *std::max_element(rows.begin(), rows.end(), [&](const auto &a, const auto &b) {
-		double less = median_of(all.at(a), "");
-		double more = median_of(all.at(b), "");
+		double less = median_of(all.at(a));
+		double more = median_of(all.at(b));
 		return tput ? less < more : more < less;
 	});
 }
