@@ -229,7 +229,7 @@ private:
 	bool ask_signaled(usage up_to) const;
 	int collect(usage up_to, unsigned *num, uintptr_t **words) const;
 	void drop_fences();
-	unsigned write_fences(line_writer &out) const; // returns how many have not been signaled
+	bool write_fences(line_writer &out) const; // returns whether one has not been signaled
 
 	ww_mutex lock_; // the first member: see transaction::owner_of()
 
