@@ -237,7 +237,7 @@ private:
 	// inline_fences on are in the table, if there is one.
 	atomic<uintptr_t> slots_[inline_fences];
 	atomic<fence_table *> table_{nullptr};
-	atomic<unsigned long> version_{0}; // odd while a slot or the table is being changed
+	atomic<unsigned long> version_{0}; // odd while a slot is being changed
 
 	// Who holds the reservation changes these. used_ + reserved_ is never more than there are slots.
 	unsigned used_ = 0;     // slots that are not 0
