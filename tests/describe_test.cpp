@@ -408,18 +408,26 @@ TEST_F(describe_lru, holders_and_fences)
 // Each that has been described moves to the end. It is described once more, and no third time.
 TEST_F(describe_lru, entries_that_come_round_again)
 {
-	struct mover {
-		std::deque<lru_buffer> &buffers;
-		size_t met;
-	} m{buffers, 0};
-	device.describe(
-		[](const char *line, void *data) {
-			auto &self = *static_cast<mover *>(data);
-			if (strncmp(line, "lock at ", 8) == 0 && self.met < 100)
-				lru::move_tail(self.buffers[self.met++ % 3].entry);
+	static int moves;
+	static constexpr resv_lru_ops ops = {
+		[](resv_lru_entry *) { return true; },
+		[](resv_lru_entry *entry) {
+			if (moves-- > 0)
+				lru::move_tail(reinterpret_cast<lru_entry &>(*entry));
 		},
-		&m);
-	EXPECT_EQ(m.met, 6u);
+	};
+	moves = 100;
+	lru other(&ops);
+	for (lru_buffer &b : buffers)
+		other.add(b.elsewhere, b.own);
+	lines found;
+	other.describe(keep, &found);
+	EXPECT_EQ(found, (lines{"LRU at " + hex(&other) + ", the oldest first:", of_free(0), of_free(1),
+				of_free(2), of_free(0), of_free(1), of_free(2),
+				"6 on the LRU, 0 reserved, 0 with fences to come"}));
+	for (lru_buffer &b : buffers)
+		lru::del(b.elsewhere);
+	other.destroy();
 }
 
 TEST_F(describe_lru, an_object_on_two_devices)
