@@ -228,15 +228,11 @@ int reservation_object::copy_fences(const reservation_object &from)
 
 void reservation_object::drop_fences()
 {
-	if (used_ == 0 && !table_.load(order::relaxed))
-		return;
-	for (unsigned i = 0, end = capacity(); i < end; i++) {
-		uintptr_t word = slot(i).load(order::relaxed);
-		if (!word)
-			continue;
-		set(slot(i), 0);
-		resv_fence_put(in_word(word).c());
-	}
+	for (unsigned i = 0, end = capacity(); i < end; i++)
+		if (uintptr_t word = slot(i).load(order::relaxed)) {
+			set(slot(i), 0);
+			resv_fence_put(in_word(word).c());
+		}
 	used_ = reserved_ = 0;
 	if (fence_table *table = table_.load(order::relaxed)) {
 		table_.store(nullptr, order::release);

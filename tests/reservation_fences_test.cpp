@@ -279,6 +279,19 @@ TEST_F(reservation_fences, writers_must_hold_the_reservation)
 	other.destroy();
 }
 
+TEST_F(reservation_fences, end_of_the_object_drops_them)
+{
+	reservation_object gone;
+	{
+		reserved held(gone);
+		ASSERT_EQ(gone.reserve_fences(7), 0);
+		for (int i = 0; i < 7; i++)
+			EXPECT_EQ(gone.add_fence(make(), usage::read), 0);
+	}
+	gone.destroy();
+	EXPECT_TRUE(gone.test_signaled(usage::bookkeep));
+}
+
 // ---- Who takes whose place ----------------------------------------------------------------------------------------------
 
 TEST_F(reservation_fences, later_on_the_timeline_takes_the_place)
@@ -434,8 +447,24 @@ TEST_F(reservation_fences, copy_takes_the_place_of_all_and_keeps_promises)
 		EXPECT_EQ(fences_of(copy), (fence_list{&both, &theirs})); // who is there already stays
 		EXPECT_EQ(copy.add_fence(more, usage::read), 0);
 		EXPECT_EQ(fences_of(copy).size(), 3u);
+		ASSERT_EQ(copy.copy_fences(copy), 0);
+		EXPECT_EQ(fences_of(copy), (fence_list{&more, &both, &theirs}));
 	}
 	copy.destroy();
+}
+
+TEST_F(reservation_fences, copy_of_none_leaves_all_the_room)
+{
+	reservation_object none;
+	reserved held(object);
+	for (int i = 0; i < 4; i++)
+		add(make(), usage::read);
+	ASSERT_EQ(object.copy_fences(none), 0);
+	EXPECT_EQ(fences_of(object), fence_list{});
+	resv_host_fail_alloc(0);
+	EXPECT_EQ(object.reserve_fences(4), 0);
+	EXPECT_FALSE(resv_host_end_fail_alloc());
+	none.destroy();
 }
 
 // ---- Waits --------------------------------------------------------------------------------------------------------------
