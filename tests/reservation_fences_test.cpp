@@ -5,6 +5,7 @@
 #include "fence_rig.hpp"
 
 #include <algorithm>
+#include <functional>
 
 namespace resv::test {
 namespace {
@@ -405,6 +406,29 @@ TEST_F(reservation_fences, driver_says_that_it_has_not_happened)
 	EXPECT_EQ(log.asked, 1);
 }
 
+// While a driver is asked another fence comes, in front of his: all are looked at again.
+TEST_F(reservation_fences, fence_that_comes_while_a_driver_is_asked)
+{
+	static std::function<bool()> answer;
+	static constexpr resv_fence_ops ops{.get_driver_name = driver_fence::driver_name,
+					    .get_timeline_name = driver_fence::timeline_name,
+					    .enable_signaling = nullptr,
+					    .signaled = [](resv_fence *) { return answer(); },
+					    .release = nullptr,
+					    .set_deadline = nullptr};
+	fence &over = make(), &comes = make();
+	fence_ref asked = make_fence(resv_fence_context_alloc(1), 1, &ops);
+	reserved held(object);
+	add(over, usage::write);
+	add(*asked, usage::write);
+	over.signal();
+	room(1);
+	answer = [&] { return object.add_fence(comes, usage::write) == 0; };
+	EXPECT_FALSE(object.test_signaled(usage::write));
+	EXPECT_TRUE(asked->test_signaled());
+	answer = nullptr;
+}
+
 // ---- Copies -------------------------------------------------------------------------------------------------------------
 
 // Trap 16: a copy has every usage.
@@ -537,6 +561,19 @@ TEST_F(reservation_fences, wait_that_has_run_out_asks_no_other)
 	add(happened(), usage::read);
 	EXPECT_EQ(object.wait(usage::read, false, 1), 0);
 	EXPECT_EQ(log.asked, 0);
+}
+
+// The first fence is over when the time is; that says nothing of the second.
+TEST_F(reservation_fences, wait_whose_time_runs_out_between_two)
+{
+	{
+		reserved held(object);
+		fence &first = make();
+		driver_fence::of(first.c()).refuses = true;
+		add(first, usage::write);
+		add(make(), usage::write);
+	}
+	EXPECT_EQ(object.wait(usage::write, false, 1), 0);
 }
 
 TEST_F(reservation_fences, signal_ends_the_wait_for_any_of_them)
