@@ -412,8 +412,8 @@ private:
 	transaction *transaction_;
 	resv_lru_accept_fn accept_;
 	void *data_;
-	bool choose_;
-	int result_;
+	bool choose_ = false;
+	int result_ = -ENOENT; // unless the walk ends with another
 };
 
 // Held by somebody. Does the walk end here?
@@ -456,7 +456,7 @@ inline bool lru::walk::held(lru_entry &entry, reservation_object &o)
 int lru::walk::run(bool choose)
 {
 	choose_ = choose;
-	result_ = -ENOENT; // unless the walk ends with another
+	result_ = -ENOENT;
 	resv_lockdep_no_blocking_begin();
 	go();
 	resv_lockdep_no_blocking_end();

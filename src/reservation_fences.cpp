@@ -233,9 +233,8 @@ void reservation_object::drop_fences()
 			set(slot(i), 0);
 			resv_fence_put(in_word(word).c());
 		}
-	used_ = reserved_ = 0;
 	if (fence_table *table = table_.load(order::relaxed)) {
-		table_.store(nullptr, order::release);
+		table_.store(nullptr, order::relaxed); // publishes nothing
 		resv_port_free_after_readers(&table->freed, table);
 	}
 }
