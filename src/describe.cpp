@@ -133,9 +133,9 @@ void write_fence(line_writer &out, usage how, fence &f)
 } // namespace
 
 // Each line by itself: which fence was in the slot, and what it was then.
-unsigned reservation_object::write_fences(line_writer &out) const
+bool reservation_object::write_fences(line_writer &out) const
 {
-	unsigned to_come = 0;
+	bool to_come = false;
 	for (unsigned i = 0;; i++) {
 		uintptr_t word;
 		fence_ref found;
@@ -148,7 +148,7 @@ unsigned reservation_object::write_fences(line_writer &out) const
 			return to_come;
 		if (!found)
 			continue;
-		to_come += !found->test_signaled();
+		to_come |= !found->test_signaled();
 		write_fence(out, usage_in(word), *found);
 	}
 }
@@ -178,7 +178,7 @@ void lru::describe(void (*emit)(const char *line, void *data), void *data)
 				entries++;
 				reserved += object->is_reserved();
 				ww_description(object->lock_, out).write();
-				awaited += object->write_fences(out) != 0;
+				awaited += object->write_fences(out);
 			}
 			if (ops_)
 				ops_->put(reinterpret_cast<resv_lru_entry *>(entry));

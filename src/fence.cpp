@@ -352,8 +352,6 @@ bool resv_fence_remove_callback(resv_fence *f, resv_fence_cb *cb)
 
 void resv_fence_enable_sw_signaling(resv_fence *f)
 {
-	if (fence::of(f).test_signaled())
-		return;
 	core::guard locked(fence::of(f));
 	core::enable_locked(fence::of(f));
 }

@@ -25,7 +25,6 @@ resv_fence *settle(resv_fence_unwrap &cursor)
 			return f;
 		cursor.chain = resv_fence_chain_walk(cursor.chain);
 	}
-	cursor.array = nullptr;
 	return nullptr;
 }
 

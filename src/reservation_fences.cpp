@@ -66,7 +66,8 @@ void reservation_object::prune()
 	}
 }
 
-// Makes it so many slots. The copy is complete before readers can see it; each slot keeps its number.
+// Makes it so many slots. The copy is complete before readers can see it; each slot keeps its number, and so it is no
+// change to who looks at the version.
 int reservation_object::grow(unsigned capacity)
 {
 	unsigned count = capacity - inline_fences;
@@ -78,11 +79,7 @@ int reservation_object::grow(unsigned capacity)
 	table->count = count;
 	for (unsigned i = 0; old && i < old->count; i++)
 		table->slot(i).store(old->slot(i).load(order::relaxed), order::relaxed);
-
-	unsigned long version = version_.load(order::relaxed);
-	version_.store(version + 1, order::release);
 	table_.store(table, order::release);
-	version_.store(version + 2, order::release);
 	if (old)
 		resv_port_free_after_readers(&old->freed, old);
 	return 0;
@@ -231,18 +228,13 @@ int reservation_object::copy_fences(const reservation_object &from)
 
 void reservation_object::drop_fences()
 {
-	if (used_ == 0 && !table_.load(order::relaxed))
-		return;
-	for (unsigned i = 0, end = capacity(); i < end; i++) {
-		uintptr_t word = slot(i).load(order::relaxed);
-		if (!word)
-			continue;
-		set(slot(i), 0);
-		resv_fence_put(in_word(word).c());
-	}
-	used_ = reserved_ = 0;
+	for (unsigned i = 0, end = capacity(); i < end; i++)
+		if (uintptr_t word = slot(i).load(order::relaxed)) {
+			set(slot(i), 0);
+			resv_fence_put(in_word(word).c());
+		}
 	if (fence_table *table = table_.load(order::relaxed)) {
-		table_.store(nullptr, order::release);
+		table_.store(nullptr, order::relaxed); // publishes nothing
 		resv_port_free_after_readers(&table->freed, table);
 	}
 }

@@ -505,18 +505,35 @@ const char *c_api_exec_reserve(void)
 
 /* ---- Fences of a reservation object ------------------------------------------------------------------------------ */
 
-static struct resv_fence *make_fence(uint64_t context, uint64_t seqno)
+static int64_t asked_for; /* the deadline */
+
+static const char *name(struct resv_fence *fence)
+{
+	(void)fence;
+	return "c";
+}
+
+static void note_deadline(struct resv_fence *fence, int64_t deadline_ns)
+{
+	(void)fence;
+	asked_for = deadline_ns;
+}
+
+static const struct resv_fence_ops ops = {
+	.get_driver_name = name, .get_timeline_name = name, .set_deadline = note_deadline};
+
+static struct resv_fence *make_fence(void)
 {
 	struct resv_fence *fence = resv_port_alloc(sizeof(*fence));
 
 	if (fence)
-		resv_fence_init(fence, NULL, NULL, context, seqno);
+		resv_fence_init(fence, &ops, NULL, resv_fence_context_alloc(1), 1);
 	return fence;
 }
 
 const char *c_api_fences(void)
 {
-	struct resv_fence *mine = make_fence(resv_fence_context_alloc(1), 1), *fence, **all;
+	struct resv_fence *mine = make_fence(), *fence, **all;
 	struct resv_object obj, copy;
 	struct resv_iter cursor;
 	unsigned n;
@@ -557,7 +574,8 @@ const char *c_api_fences(void)
 	resv_unlock(&copy);
 	CHECK(!resv_test_signaled(&copy, RESV_USAGE_READ) && resv_test_signaled(&copy, RESV_USAGE_WRITE));
 	CHECK(resv_wait_timeout(&copy, RESV_USAGE_READ, false, 1000) == 0);
-	resv_set_deadline(&copy, RESV_USAGE_READ, resv_port_clock());
+	resv_set_deadline(&copy, RESV_USAGE_READ, 1234);
+	CHECK(asked_for == 1234);
 	CHECK(resv_fence_signal(mine) == 0);
 	CHECK(resv_test_signaled(&copy, RESV_USAGE_READ));
 	CHECK(resv_wait_timeout(&copy, RESV_USAGE_READ, true, 1000) == 1000);
@@ -594,7 +612,7 @@ const char *c_api_fence_made_of_fences(void)
 
 	CHECK(members);
 	for (int i = 0; i < 2; i++) {
-		member[i] = make_fence(resv_fence_context_alloc(1), 1);
+		member[i] = make_fence();
 		CHECK(member[i]);
 		members[i] = resv_fence_get(member[i]);
 	}
@@ -647,6 +665,15 @@ const char *c_api_exec_prepares(void)
 	resv_host_set_report_sink(drop_line, NULL);
 	resv_init(&a);
 	resv_init(&b);
+	resv_exec_init(&exec, 0);
+	resv_exec_until_all_locked (&exec) {
+		err = resv_exec_lock_obj(&exec, &a);
+		resv_exec_retry_on_contention(&exec);
+		CHECK(err == 0);
+	}
+	CHECK(room_in(&a) == 0);
+	resv_exec_fini(&exec);
+
 	resv_exec_init(&exec, 0);
 	resv_exec_until_all_locked (&exec) {
 		err = resv_exec_prepare_obj(&exec, &a, 2);

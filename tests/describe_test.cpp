@@ -117,6 +117,14 @@ TEST_P(ww_describe, tells_since_when)
 	EXPECT_LE(taken_ago(found[1]), longest);
 }
 
+TEST_P(ww_describe, does_not_tell_since_when_before_the_holder_has_said_so)
+{
+	ASSERT_EQ(m[0].lock(nullptr), 0);
+	ww_test_access::forget_taking(m[0]);
+	EXPECT_EQ(describe(m[0]).size(), 1u);
+	m[0].unlock();
+}
+
 TEST_P(ww_describe, line_of_waiters)
 {
 	party holder(cls), old_one(cls), young_one(cls);
@@ -274,6 +282,7 @@ TEST_F(describe_fences, of_all_usages_and_makers)
 
 TEST_F(describe_fences, what_came_of_them)
 {
+	const int64_t made = resv_port_clock();
 	fence_ref good = make_fence(), bad = make_fence();
 	{
 		reserved held(object);
@@ -287,6 +296,7 @@ TEST_F(describe_fences, what_came_of_them)
 	while (resv_port_clock() < signaled + 3 * ms)
 		std::this_thread::yield();
 	lines found = fences();
+	const double since_made = static_cast<double>(resv_port_clock() - made) / ms;
 	ASSERT_EQ(found.size(), 2u);
 	double ago = 0;
 	char tail[32] = "";
@@ -294,6 +304,7 @@ TEST_F(describe_fences, what_came_of_them)
 	ASSERT_EQ(found[0].compare(0, start.size(), start), 0) << found[0];
 	ASSERT_EQ(sscanf(found[0].c_str() + start.size(), "%lf ms %31[^\n]", &ago, tail), 2) << found[0];
 	EXPECT_GE(ago, 3.0);
+	EXPECT_LE(ago, since_made);
 	EXPECT_STREQ(tail, "ago");
 	start = "  read fence at " + hex(bad.get()) + ": " + id(bad) + ", signaled ";
 	ASSERT_EQ(found[1].compare(0, start.size(), start), 0) << found[1];
@@ -375,22 +386,48 @@ TEST_F(describe_lru, holders_and_fences)
 {
 	fence_ref pending = make_fence(), past = make_fence();
 	past->signal();
-	{
-		reserved held(buffers[2].own);
-		put_in(buffers[2].own, past, usage::read);
+	for (size_t n : {0, 2}) {
+		reserved held(buffers[n].own);
+		put_in(buffers[n].own, past, usage::read);
 	}
 	reserved held(buffers[1].own);
 	put_in(buffers[1].own, pending, usage::read);
 	lines found = all();
-	ASSERT_EQ(found.size(), 7u + config::prove_locking);
+	ASSERT_EQ(found.size(), 8u + config::prove_locking);
 	EXPECT_EQ(found[1], of_free(0));
-	EXPECT_EQ(found[2], "lock at " + hex(&buffers[1].own) + ": held by " +
+	EXPECT_EQ(found[2].find("  read fence at " + hex(past.get())), 0u);
+	EXPECT_EQ(found[3], "lock at " + hex(&buffers[1].own) + ": held by " +
 				    name_of_task(resv_port_current()) + ", without a context");
 	EXPECT_EQ(found[found.size() - 4].find("  read fence at " + hex(pending.get())), 0u);
 	EXPECT_EQ(found[found.size() - 3], of_free(2));
 	EXPECT_EQ(found[found.size() - 2].find("  read fence at " + hex(past.get())), 0u);
 	EXPECT_EQ(found.back(), "3 on the LRU, 1 reserved, 1 with fences to come");
 	pending->signal();
+}
+
+// Each that has been described moves to the end. It is described once more, and no third time.
+TEST_F(describe_lru, entries_that_come_round_again)
+{
+	static int moves;
+	static constexpr resv_lru_ops ops = {
+		[](resv_lru_entry *) { return true; },
+		[](resv_lru_entry *entry) {
+			if (moves-- > 0)
+				lru::move_tail(reinterpret_cast<lru_entry &>(*entry));
+		},
+	};
+	moves = 100;
+	lru other(&ops);
+	for (lru_buffer &b : buffers)
+		other.add(b.elsewhere, b.own);
+	lines found;
+	other.describe(keep, &found);
+	EXPECT_EQ(found, (lines{"LRU at " + hex(&other) + ", the oldest first:", of_free(0), of_free(1),
+				of_free(2), of_free(0), of_free(1), of_free(2),
+				"6 on the LRU, 0 reserved, 0 with fences to come"}));
+	for (lru_buffer &b : buffers)
+		lru::del(b.elsewhere);
+	other.destroy();
 }
 
 TEST_F(describe_lru, an_object_on_two_devices)

@@ -117,6 +117,8 @@ TEST_F(fence_merge, of_two_is_an_array)
 	EXPECT_TRUE(resv_fence_is_array(merged.c()));
 	EXPECT_NE(merged->context, a->context);
 	EXPECT_NE(merged->context, b->context);
+	EXPECT_LT(merged->context, resv_fence_context_alloc(1)); // it is nobody else's
+	EXPECT_EQ(merged->seqno, 1u);
 	EXPECT_EQ(unwrapped_set(merged), set_of({a, b}));
 	EXPECT_FALSE(merged->is_signaled());
 	EXPECT_EQ(a->signal(), 0);
@@ -190,6 +192,14 @@ TEST_F(fence_merge, of_nothing_is_signaled)
 	EXPECT_EQ(merge({{}, f, {}}).c(), f.c());
 }
 
+TEST_F(fence_merge, of_nothing_needs_no_memory)
+{
+	fence_ref stub(resv_fence_get_stub());
+	resv_host_fail_alloc(0);
+	EXPECT_EQ(merge({}).c(), stub.c());
+	EXPECT_FALSE(resv_host_end_fail_alloc());
+}
+
 TEST_F(fence_merge, of_what_is_over_has_the_latest_timestamp)
 {
 	fence_ref a = make_fence(), b = make_fence(), c = make_fence();
@@ -200,6 +210,9 @@ TEST_F(fence_merge, of_what_is_over_has_the_latest_timestamp)
 	EXPECT_TRUE(merged->test_signaled());
 	EXPECT_EQ(merged->timestamp(), 300);
 	EXPECT_EQ(merged->status(), 1);
+	fence_ref stub(resv_fence_get_stub());
+	EXPECT_EQ(merged->context, stub->context); // no timeline of anybody's
+	EXPECT_EQ(merged->seqno, 0u);
 }
 
 // Two allocations with two fences left, one with one left, and one for a timestamp.

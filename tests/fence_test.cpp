@@ -116,8 +116,12 @@ TEST_F(fence_basic, readers_race_with_the_last_put)
 	resv_fence_put(slot);
 }
 
+const uint64_t first_context = resv_fence_context_alloc(1); // of all, or nearly so
+
 TEST_F(fence_basic, contexts_differ)
 {
+	fence_ref stub(resv_fence_get_stub());
+	EXPECT_NE(first_context, stub->context);
 	const uint64_t one = resv_fence_context_alloc(1);
 	const uint64_t ten = resv_fence_context_alloc(10);
 	EXPECT_NE(one, 0u);
@@ -248,6 +252,7 @@ TEST_F(fence_basic, late_callback_is_not_called)
 	fence_ref f = make_fence();
 	note n;
 	EXPECT_EQ(f->signal(), 0);
+	n.next = &n; // whatever was there
 	EXPECT_EQ(n.add_to(f), -ENOENT);
 	EXPECT_FALSE(f->remove_callback(n));
 	EXPECT_EQ(n.calls, 0);
@@ -658,6 +663,17 @@ TEST_F(fence_basic, abandoned_with_a_waiter_is_reported_and_signaled)
 	EXPECT_NE(reports[0].text.find("released before its signal"), std::string::npos) << reports[0].text;
 }
 
+TEST_F(fence_basic, abandoned_with_a_waiter_keeps_its_error)
+{
+	fence_ref f = make_fence();
+	note n;
+	EXPECT_EQ(n.add_to(f), 0);
+	f->set_error(-EIO);
+	f = fence_ref();
+	EXPECT_EQ(n.status, -EIO);
+	EXPECT_EQ(take_report_kinds(), std::vector{RESV_REPORT_FENCE_ABANDONED});
+}
+
 TEST_F(fence_basic, abandoned_without_a_waiter_is_fine)
 {
 	fence_ref f = make_fence();
@@ -706,6 +722,19 @@ TEST_F(fence_basic, too_many_references_are_reported_and_leak)
 		EXPECT_EQ(take_report_kinds(), kinds{RESV_REPORT_FENCE_REFERENCES});
 		for (int i = 0; i < 10; i++)
 			resv_fence_put(&k.f);
+		EXPECT_EQ(k.released, 0);
+	}
+}
+
+TEST_F(fence_basic, wrong_count_is_reported_by_who_drops_a_reference)
+{
+	for (unsigned count : {0u, 0x7fffffffu, 0x80000000u}) {
+		kept_fence k;
+		k.references().store(count, order::relaxed);
+		resv_fence_put(&k.f);
+		const bool possible = count == 0x7fffffff;
+		EXPECT_EQ(take_report_kinds(), possible ? kinds{} : kinds{RESV_REPORT_FENCE_REFERENCES})
+			<< count;
 		EXPECT_EQ(k.released, 0);
 	}
 }

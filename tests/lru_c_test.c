@@ -67,6 +67,25 @@ static void teardown(struct resv_lru *lru)
 	resv_lru_fini(lru);
 }
 
+static bool in_order(struct resv_lru *lru, int first, int second, int third)
+{
+	const int expected[] = {first, second, third};
+	struct resv_lru_cursor cursor;
+	struct resv_lru_entry *entry;
+	bool same = true;
+
+	resv_lru_cursor_begin(&cursor, lru);
+	for (int i = 0; i < 3 && same; i++) {
+		entry = resv_lru_cursor_next(&cursor);
+		same = entry == &bos[expected[i]].lru;
+		if (entry)
+			put(entry);
+	}
+	same = same && !resv_lru_cursor_next(&cursor);
+	resv_lru_cursor_end(&cursor);
+	return same;
+}
+
 int lru_c_order(void)
 {
 	struct resv_lru lru;
@@ -75,20 +94,27 @@ int lru_c_order(void)
 
 	setup(&lru);
 	CHECK(resv_lru_count(&lru) == 3);
+	CHECK(in_order(&lru, 0, 1, 2));
 	resv_lru_bulk_init(&bulk, &lru);
 	resv_lru_bulk_add(&bulk, &bos[0].lru);
 	resv_lru_bulk_add(&bulk, &bos[2].lru);
 	resv_lru_bulk_move_tail(&bulk);
-	resv_lru_bulk_del(&bos[0].lru);
+	CHECK(in_order(&lru, 1, 0, 2));
+	resv_lru_bulk_del(&bos[2].lru);
+	resv_lru_bulk_move_tail(&bulk);
+	CHECK(in_order(&lru, 1, 2, 0));
 	resv_lru_bulk_fini(&bulk);
-	resv_lru_move_tail(&bos[0].lru);
+	resv_lru_move_tail(&bos[1].lru);
+	resv_lru_move_tail(&bos[0].lru); /* in a range it would stay where the range is */
+	CHECK(in_order(&lru, 2, 1, 0));
+
 	resv_lru_cursor_begin(&cursor, &lru);
-	CHECK(resv_lru_cursor_next(&cursor) == &bos[1].lru);
 	CHECK(resv_lru_cursor_next(&cursor) == &bos[2].lru);
-	CHECK(resv_lru_cursor_next(&cursor) == &bos[0].lru);
-	CHECK(!resv_lru_cursor_next(&cursor));
+	CHECK(bos[2].references == 2);
+	put(&bos[2].lru);
 	resv_lru_cursor_end(&cursor);
-	CHECK(bos[0].references == 2);
+	memset(&cursor, 0, sizeof(cursor)); /* its memory is the caller's again */
+	CHECK(in_order(&lru, 2, 1, 0));
 	teardown(&lru);
 	return 0;
 }

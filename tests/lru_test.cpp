@@ -33,7 +33,21 @@ namespace {
 
 using numbers = std::vector<int>;
 
-class lru_test : public with_lru {};
+class lru_test : public with_lru {
+protected:
+	resv_lru_entry &in_c(size_t n) { return reinterpret_cast<resv_lru_entry &>(buffers[n].entry); }
+	void fill_up_to(size_t n)
+	{
+		while (buffers.size() < n)
+			add();
+	}
+	/// The hint of one names the other, and its object.
+	void expect_hint(size_t of, size_t other)
+	{
+		EXPECT_EQ(in_c(of).ahead, reinterpret_cast<uintptr_t>(&buffers[other].entry)) << of;
+		EXPECT_EQ(in_c(of).ahead_object, &buffers[other].own) << of;
+	}
+};
 
 // ---- The order -------------------------------------------------------------------------------------------------------
 
@@ -168,6 +182,9 @@ TEST_F(lru_test, leaving_a_range)
 	range.move_tail();
 	other.move_tail();
 	EXPECT_EQ(order(), (numbers{3, 1, 4, 5, 0}));
+	lru_bulk::del(buffers[2].entry); // from none: nothing happens
+	lru_bulk::del(buffers[1].entry);
+	EXPECT_EQ(order(), (numbers{3, 1, 4, 5, 0}));
 	other.destroy();
 }
 
@@ -209,7 +226,7 @@ TEST_F(lru_test, last_of_a_range_is_deleted_behind_a_cursor)
 // Nothing is written to an entry that has left its LRU: its buffer may be gone.
 TEST_F(lru_test, entry_that_has_left_is_left_alone)
 {
-	auto &left = reinterpret_cast<resv_lru_entry &>(buffers[5].entry);
+	const resv_lru_entry &left = in_c(5);
 	lru::del(buffers[5].entry);
 	for (int i = 0; i < 2 * RESV_LRU_AHEAD; i++)
 		add();
@@ -218,6 +235,52 @@ TEST_F(lru_test, entry_that_has_left_is_left_alone)
 	EXPECT_EQ(left.next, nullptr);
 	EXPECT_EQ(left.prev, nullptr);
 	EXPECT_EQ(left.object, nullptr);
+}
+
+// Nor if it was moved before, and the place that it had as one of the newest has come round.
+TEST_F(lru_test, entry_that_was_moved_and_has_left_is_left_alone)
+{
+	lru::move_tail(buffers[0].entry);
+	for (int i = 0; i < RESV_LRU_AHEAD - 6; i++)
+		add();
+	lru::del(buffers[0].entry);
+	in_c(0).ahead = 0;
+	for (int i = 0; i < 2 * RESV_LRU_AHEAD; i++)
+		add();
+	EXPECT_EQ(in_c(0).ahead, 0u);
+	EXPECT_EQ(in_c(0).ahead_object, nullptr);
+}
+
+// ---- Hints -----------------------------------------------------------------------------------------------------------
+
+TEST_F(lru_test, hint_is_given_when_the_other_comes)
+{
+	constexpr size_t ahead = RESV_LRU_AHEAD;
+	fill_up_to(2 * ahead);
+	for (size_t i = 0; i < ahead; i++)
+		expect_hint(i, i + ahead);
+	lru::move_tail(buffers[0].entry); // nothing is known of what will come after it
+	EXPECT_EQ(in_c(0).ahead & ~uintptr_t{1}, 0u);
+	EXPECT_EQ(in_c(0).ahead_object, nullptr);
+	expect_hint(ahead, 0);
+	lru_bulk range(device);
+	range.add(buffers[1].entry);
+	range.add(buffers[ahead + 1].entry); // it is not one of the newest any more
+	add();
+	EXPECT_EQ(in_c(ahead + 1).ahead, 0u);
+	range.destroy();
+}
+
+// ---- Misuse ---------------------------------------------------------------------------------------------------------
+
+TEST_F(lru_test, report_names_the_entry)
+{
+	char address[32];
+	snprintf(address, sizeof(address), " at %#lx", reinterpret_cast<unsigned long>(&buffers[0].entry));
+	device.add(buffers[0].entry, buffers[0].own);
+	const std::vector<noted_report> reports = take_reports();
+	ASSERT_EQ(reports.size(), 1u);
+	EXPECT_NE(reports[0].text.find(address), std::string::npos) << reports[0].text;
 }
 
 // ---- Cursors ----------------------------------------------------------------------------------------------------------
@@ -295,7 +358,35 @@ TEST_F(lru_cursor_test, stays_where_a_range_was)
 	range.destroy();
 }
 
-// A cursor knows nothing of the range any more that ended around it, though another one may be where that was.
+// Once it has been passed by a range, or is behind its newest entry, it is not in the range.
+TEST_F(lru_cursor_test, stays_where_a_range_was_once)
+{
+	lru_bulk range(device);
+	range.add(buffers[0].entry);
+	range.add(buffers[1].entry);
+	EXPECT_EQ(next(), 0);
+	range.move_tail(); // from around it
+	lru::move_tail(buffers[2].entry);
+	range.move_tail();
+	EXPECT_EQ(next(), 3);
+	EXPECT_EQ(order(), (numbers{3, 4, 5, 2, 0, 1}));
+	range.destroy();
+}
+
+TEST_F(lru_cursor_test, is_behind_a_range_whose_newest_leaves)
+{
+	lru_bulk range(device);
+	range.add(buffers[0].entry);
+	range.add(buffers[1].entry);
+	EXPECT_EQ(next(), 0);
+	EXPECT_EQ(next(), 1);
+	lru_bulk::del(buffers[1].entry);
+	range.move_tail();
+	EXPECT_EQ(order(), (numbers{1, 2, 3, 4, 5, 0}));
+	EXPECT_EQ(next(), 2);
+	range.destroy();
+}
+
 // A range finds those that are in it, whichever have ended.
 TEST_F(lru_cursor_test, may_end_in_any_order)
 {
@@ -319,6 +410,7 @@ TEST_F(lru_cursor_test, may_end_in_any_order)
 	range.destroy();
 }
 
+// A cursor knows nothing of the range any more that ended around it, though another one may be where that was.
 TEST_F(lru_cursor_test, outlives_the_range_that_it_is_in)
 {
 	std::optional<lru_bulk> range(device);
@@ -551,8 +643,7 @@ TEST_F(lru_walk_test, object_replaced_while_reserved)
 
 TEST_F(lru_walk_test, reserves_more_than_48)
 {
-	while (buffers.size() < 100)
-		add();
+	fill_up_to(100);
 	for (int i = 0; i < 100; i++)
 		EXPECT_EQ(first(&ctx), i);
 	EXPECT_EQ(first(&ctx), -ENOENT);
@@ -589,8 +680,7 @@ TEST_F(lru_walk_test, long_walk_pauses)
 	} work;
 	work.fn = [](resv_port_work *w) { static_cast<deferred *>(w)->done = true; };
 
-	while (buffers.size() < 300)
-		add();
+	fill_up_to(300);
 	size_t asked = 0;
 	auto accept = [&](lru_entry &, reservation_object &, bool) {
 		asked++;
@@ -610,13 +700,46 @@ TEST_F(lru_walk_test, long_walk_pauses)
 	resv_port_drain();
 }
 
+// Also where all are reserved: now and then, and not after each.
+TEST_F(lru_walk_test, long_walk_past_reserved_ones_pauses)
+{
+	fill_up_to(600);
+	for (size_t i = 0; i < buffers.size(); i++)
+		hold(i);
+	unsigned pauses = 0;
+	std::function<void()> count = [&] {
+		pauses++;
+		in_pause = count;
+	};
+	in_pause = count;
+	EXPECT_EQ(first(&ctx), -EBUSY);
+	in_pause = nullptr;
+	EXPECT_EQ(pauses, 2u);
+	other.unlock_all();
+}
+
+TEST_F(lru_walk_test, hints_are_put_right)
+{
+	constexpr size_t ahead = RESV_LRU_AHEAD;
+	fill_up_to(3 * ahead);
+	for (size_t i = 0; i < buffers.size(); i++)
+		hold(i);
+	lru::del(buffers[ahead].entry);
+	EXPECT_EQ(first(&ctx), -EBUSY);
+	expect_hint(0, ahead + 1);
+	expect_hint(ahead - 1, 2 * ahead);
+	expect_hint(ahead + 1, 2 * ahead + 1);
+	for (size_t i = 0; i < ahead; i++)
+		EXPECT_EQ(reinterpret_cast<resv_lru &>(device).oldest[i], &buffers[i].entry) << i;
+	other.unlock_all();
+}
+
 // A walk finds the one that suits, whatever is done while it pauses.
 class lru_pause_test : public lru_walk_test {
 protected:
 	lru_pause_test()
 	{
-		while (buffers.size() < 100)
-			add();
+		fill_up_to(100);
 		only({90});
 	}
 	~lru_pause_test() override { in_pause = nullptr; }
@@ -633,7 +756,6 @@ protected:
 		EXPECT_TRUE(paused);
 		ctx.unlock_all();
 	}
-	resv_lru_entry &in_c(size_t n) { return reinterpret_cast<resv_lru_entry &>(buffers[n].entry); }
 };
 
 TEST_F(lru_pause_test, entries_that_were_passed_come_round_again)

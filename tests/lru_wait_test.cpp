@@ -105,6 +105,32 @@ TEST_F(lru_wait, without_retries_it_only_tries)
 	holder.unlock_all();
 }
 
+// What was busy does not suit any more when the walk comes back to wait for it.
+TEST_F(lru_wait, nothing_suits_the_second_time)
+{
+	hold_all();
+	int asked = 0;
+	auto once = [&](lru_entry &, reservation_object &, bool) { return asked++ == 0; };
+	EXPECT_EQ(waiter.run([&] { return device.reserve_wait(*t, once, 1, object); }), -ENOENT);
+	EXPECT_EQ(object, nullptr);
+	holder.unlock_all();
+}
+
+// It takes the one that it has waited for, though an older one is free by then.
+TEST_F(lru_wait, has_what_it_has_waited_for)
+{
+	hold_all();
+	buffers[0].suits = false;
+	start_waiting_for(1);
+	buffers[0].suits = true;
+	unhold(0);
+	unhold(1);
+	EXPECT_EQ(waiter.finish(), 0);
+	EXPECT_EQ(object, &buffers[1].own);
+	release();
+	holder.unlock_all();
+}
+
 TEST_F(lru_wait, does_not_wait_for_what_nobody_keeps)
 {
 	hold_all();

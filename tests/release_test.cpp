@@ -8,6 +8,7 @@
 #include <resv/lru.hpp>
 #include <resv/release.h>
 
+#include <cstring>
 #include <memory>
 
 namespace resv::test {
@@ -16,7 +17,7 @@ namespace {
 struct dying {
 	resv_release release; // the first member
 	reservation_object own;
-	lru_entry entry;
+	lru_entry entry, elsewhere;
 	std::atomic<int> freed{0};
 };
 
@@ -25,15 +26,19 @@ protected:
 	~release_test() override
 	{
 		lru::del(buffer.entry);
+		lru::del(buffer.elsewhere);
 		device.destroy();
+		other.destroy();
 		buffer.own.destroy();
 	}
 
 	/// The last reference is gone; the buffer was used with this object.
 	void release(reservation_object &used)
 	{
-		resv_lru_entry *entries[] = {reinterpret_cast<resv_lru_entry *>(&buffer.entry)};
-		resv_release_buffer(&buffer.release, in_c(used), in_c(buffer.own), entries, 1,
+		resv_lru_entry *entries[] = {reinterpret_cast<resv_lru_entry *>(&buffer.entry),
+					     reinterpret_cast<resv_lru_entry *>(&buffer.elsewhere)};
+		memset(&buffer.release, 0xff, sizeof(buffer.release)); // whatever was there
+		resv_release_buffer(&buffer.release, in_c(used), in_c(buffer.own), entries, 2,
 				    [](resv_release *r) {
 					    auto *b = reinterpret_cast<dying *>(r);
 					    EXPECT_FALSE(b->own.is_reserved());
@@ -55,17 +60,17 @@ protected:
 		return buffer.freed == 1;
 	}
 	/// What has to be reserved for the buffer's entry.
-	reservation_object *found()
+	reservation_object *found_on(lru &where)
 	{
 		reservation_object *o = nullptr;
-		if (device.reserve_first(
+		if (where.reserve_first(
 			    nullptr, [](lru_entry &, reservation_object &, bool) { return true; }, o) == 0)
 			o->unreserve();
 		return o;
 	}
 
 	dying buffer;
-	lru device;
+	lru device, other;
 };
 
 TEST_F(release_test, idle_one_is_freed_at_once)
@@ -114,6 +119,28 @@ TEST_F(release_test, fence_replaced_while_it_is_watched)
 	EXPECT_TRUE(freed());
 }
 
+// What is watched is there as long, though nobody else has it any more.
+TEST_F(release_test, last_reference_to_the_fence_is_that_of_the_release)
+{
+	fence_ref f = make_fence();
+	{
+		reserved guard(buffer.own);
+		ASSERT_EQ(buffer.own.reserve_fences(1), 0);
+		ASSERT_EQ(buffer.own.add_fence(*f, usage::read), 0);
+	}
+	release(buffer.own);
+	{
+		fence_ref stub(resv_fence_get_stub());
+		reserved guard(buffer.own);
+		buffer.own.replace_fences(f->context, *stub, usage::read);
+	}
+	fence &watched = *f;
+	f = fence_ref();
+	EXPECT_FALSE(freed());
+	watched.signal();
+	EXPECT_TRUE(freed());
+}
+
 // The driver says so when it is asked to signal.
 TEST_F(release_test, fences_that_have_happened_do_not_matter)
 {
@@ -147,10 +174,12 @@ TEST_F(release_test, fences_that_share_a_lock)
 TEST_F(release_test, shared_object_is_individualized)
 {
 	device.add(buffer.entry, object);
+	other.add(buffer.elsewhere, object);
 	fence &before = add_to(object);
 	ASSERT_EQ(object.reserve(nullptr), 0); // its holder has nothing to do with it
 	release(object);
-	EXPECT_EQ(found(), &buffer.own);
+	EXPECT_EQ(found_on(device), &buffer.own);
+	EXPECT_EQ(found_on(other), &buffer.own);
 	object.unreserve();
 	add_to(object); // nor has what comes later
 	EXPECT_FALSE(freed());
@@ -173,13 +202,25 @@ TEST_F(release_test, without_memory_the_shared_object_is_watched)
 	resv_host_fail_alloc(0);
 	release(object);
 	EXPECT_TRUE(resv_host_end_fail_alloc());
-	EXPECT_EQ(found(), &object);
+	EXPECT_EQ(found_on(device), &object);
 	std::swap(fences[0], fences[3]);
 	while (!fences.empty()) {
 		EXPECT_FALSE(freed());
 		fences.back()->signal();
 		fences.pop_back();
 	}
+	EXPECT_TRUE(freed());
+}
+
+TEST_F(release_test, with_its_own_reserved_the_shared_object_is_watched)
+{
+	fence &f = add_to(object);
+	ASSERT_TRUE(buffer.own.try_reserve(nullptr));
+	release(object);
+	buffer.own.unreserve();
+	EXPECT_EQ(take_report_kinds(), std::vector{RESV_REPORT_RELEASE_BUSY});
+	EXPECT_FALSE(freed());
+	f.signal();
 	EXPECT_TRUE(freed());
 }
 
@@ -232,6 +273,15 @@ TEST_F(release_test, reserved_by_who_evicts_it)
 	ASSERT_EQ(buffer.own.reserve(nullptr), 0);
 	f.signal();
 	std::this_thread::yield();
+	EXPECT_EQ(buffer.freed, 0);
+	buffer.own.unreserve();
+	EXPECT_TRUE(eventually([&] { return buffer.freed == 1; }));
+}
+
+TEST_F(release_test, reserved_without_a_fence)
+{
+	ASSERT_TRUE(buffer.own.try_reserve(nullptr));
+	release(buffer.own);
 	EXPECT_EQ(buffer.freed, 0);
 	buffer.own.unreserve();
 	EXPECT_TRUE(eventually([&] { return buffer.freed == 1; }));

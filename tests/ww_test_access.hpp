@@ -18,6 +18,14 @@ struct ww_test_access {
 	static const void *wounded_word(const ww_acquire_ctx &ctx) { return &ctx.wounded_; }
 	static const void *mailbox(const ww_acquire_ctx &ctx) { return &ctx.parker_; }
 
+	/// As if the holder had not said yet since when it has the lock.
+	template <typename Lock>
+	static void forget_taking(Lock &lock)
+	{
+		if constexpr (config::prove_locking)
+			lock.debug_.since.store(0, order::relaxed);
+	}
+
 	static void give_stamp(ww_acquire_ctx &ctx) { (void)ctx.ensure_stamp(); }
 };
 

@@ -229,7 +229,7 @@ private:
 	bool ask_signaled(usage up_to) const;
 	int collect(usage up_to, unsigned *num, uintptr_t **words) const;
 	void drop_fences();
-	unsigned write_fences(line_writer &out) const; // returns how many have not been signaled
+	bool write_fences(line_writer &out) const; // returns whether one has not been signaled
 
 	ww_mutex lock_; // the first member: see transaction::owner_of()
 
@@ -237,7 +237,7 @@ private:
 	// inline_fences on are in the table, if there is one.
 	atomic<uintptr_t> slots_[inline_fences];
 	atomic<fence_table *> table_{nullptr};
-	atomic<unsigned long> version_{0}; // odd while a slot or the table is being changed
+	atomic<unsigned long> version_{0}; // odd while a slot is being changed
 
 	// Who holds the reservation changes these. used_ + reserved_ is never more than there are slots.
 	unsigned used_ = 0;     // slots that are not 0

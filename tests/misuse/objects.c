@@ -619,6 +619,17 @@ static const char *destroy_held_without_context(void)
 	return NULL;
 }
 
+static const char *destroy_held_mutex(void)
+{
+	struct resv_ww_mutex mutex;
+
+	resv_ww_mutex_init(&mutex, &resv_reservation_ww_class);
+	CHECK(resv_ww_mutex_trylock(&mutex, NULL));
+	resv_ww_mutex_destroy(&mutex);
+	resv_ww_mutex_unlock(&mutex);
+	return NULL;
+}
+
 /* ---- No task waits for an object that it holds itself --------------------------------------------------------------- */
 
 static const char *self_deadlock(bool holds_in_ctx, enum operation operation, bool waits_in_ctx)
@@ -780,6 +791,7 @@ static const struct misuse_case cases[] = {
 	MISUSE(fini_while_holding_two, RESV_REPORT_FINI_HOLDING),
 	MISUSE(destroy_held, RESV_REPORT_DESTROY_BUSY),
 	MISUSE(destroy_held_without_context, RESV_REPORT_DESTROY_BUSY),
+	MISUSE(destroy_held_mutex, RESV_REPORT_DESTROY_BUSY),
 
 	MISUSE(held_then_lock, RESV_REPORT_SELF_DEADLOCK),
 	MISUSE(held_then_lock_in_context, RESV_REPORT_SELF_DEADLOCK),

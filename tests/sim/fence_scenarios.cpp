@@ -269,6 +269,33 @@ const define growth({
 	.end = [] {},
 });
 
+// The place of the new fence is in front of the old one's. That is signaled by somebody who has seen the new one: not before
+// the place was filled, but while the writer may still be at it. What the version counts is odd or even in the beginning.
+const define overlap({
+	.name = "overlap",
+	.summary = "a driver signals a fence once another one is there, which a writer adds; a reader asks "
+		   "whether all are signaled",
+	.variants = 2,
+	.begin =
+		[](unsigned variant) {
+			set_up_site();
+			job *over = job::create(3, 1);
+			add(*over, usage::bookkeep);
+			if (variant != 0)
+				add(*job::create(4, 1), usage::bookkeep);
+			add(*(the_site->jobs[0] = job::create(1, 1)));
+			the_site->jobs[1] = job::create(2, 1);
+			over->signal();
+			the_machine().spawn("writer", [] { add(*the_site->jobs[1], usage::kernel); });
+			the_machine().spawn("driver", [] {
+				if (!the_site->object.test_signaled(usage::kernel))
+					the_site->jobs[0]->signal();
+			});
+			the_machine().spawn("reader", test_site);
+		},
+	.end = [] {},
+});
+
 // ---- One fence -------------------------------------------------------------------------------------------------------
 
 // The loads let other tasks come between the caller and the check.
