@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+//
+// A machine of virtual CPUs, for what no machine at hand has enough CPUs for. Tasks are fibers; each has a CPU, which has a
+// clock. Each access to an atomic word waits until no other CPU's clock is behind, so accesses come in the order of virtual
+// time, and then moves the clock on by what it costs. So a run depends on nothing but the tasks and the costs.
+//
+// Memory is sequentially consistent; what orders cost is all that there is of them. A store goes to the CPU's store buffer,
+// which costs it nothing but a hit; the line follows in its own time, for which fences and read-modify-writes wait.
+#ifndef RESV_PORT_VCPU_MACHINE_HPP
+#define RESV_PORT_VCPU_MACHINE_HPP
+
+#include "lines.hpp"
+
+#include <resv/port.h>
+
+#include <deque>
+#include <functional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <boost/context/detail/fcontext.hpp>
+
+namespace resv::vcpu {
+
+/// What one cache line was asked for, and the time that CPUs waited for it.
+struct traffic {
+	uint64_t accesses = 0;
+	duration lost = 0;
+};
+
+class machine {
+public:
+	machine() = default;
+	machine(const machine &) = delete;
+	~machine();
+
+	/// Begins anew with so many CPUs, 1 to max_cpus, whose caches are empty.
+	void reset(const costs &what, unsigned cpus);
+
+	/// Adds a task, which takes the CPU after the one that the task before it got.
+	void spawn(std::function<void()> body);
+
+	/// Runs until all tasks have ended. False if those that are left sleep for ever.
+	bool run();
+
+	/// Counts what is done with the line that `address` lies in, and with no other.
+	void watch(const void *address) { watched_ = line_table::number_of(address), watched_traffic_ = {}; }
+	const traffic &watched() const { return watched_traffic_; }
+
+	/// How many lines have moved, and how often tasks went to sleep.
+	uint64_t transfers() const { return transfers_; }
+	uint64_t sleeps() const { return sleeps_; }
+
+	/// The time on the calling task's CPU; out of tasks, that of the last access.
+	duration now() const { return in_task() ? own_cpu().clock : last_; }
+
+	bool in_task() const { return current_ != nullptr; }
+	unsigned current_cpu() const { return current_->cpu; }
+
+	// What tasks do. Out of tasks, memory is free.
+	void load(const void *address);
+	void store(const void *address);
+	void modify(const void *address);
+	void fence();
+	/// Writes one word each of so many lines, which are asked for side by side.
+	void touch(void *const *addresses, size_t count);
+	void work(duration time) { own_cpu().clock += time; }
+
+	// For the port.
+	resv_port_task current_id() const { return in_task() ? id_of(*current_) : no_task; }
+	bool running(resv_port_task id);
+	void park_prepare();
+	int park(duration deadline);
+	void pin(resv_port_task id) { modify(&of(id)); }
+	void wake(resv_port_task id);
+	void relax(unsigned turns);
+	void critical(int change);
+	bool in_critical_section() const { return in_task() && current_->critical != 0; }
+	resv_port_held *held();
+	/// From 1 on; 0 for whoever sets the machine up.
+	unsigned number_of(resv_port_task id) const { return id == no_task ? 0 : of(id).number + 1; }
+
+	static constexpr duration never = INT64_MAX;
+
+private:
+	// Aligned, because it is memory that others write who wake it.
+	struct alignas(line_table::size) task {
+		boost::context::detail::fcontext_t context = nullptr;
+		unsigned number = 0;
+		unsigned cpu = 0;
+		duration ready_at = 0;
+		duration deadline = never;
+		bool woken = false;
+		bool asleep = false;
+		int critical = 0;
+		std::function<void()> body;
+		char *stack = nullptr;
+		std::unique_ptr<resv_port_held> held;
+	};
+
+	struct cpu {
+		duration clock = 0;
+		duration stored = 0;    // when the store buffer is empty
+		duration slice_end = 0; // others that are ready have their turn then
+		task *running = nullptr;
+		std::deque<task *> ready; // by ready_at
+		bool scheduled = false;   // is in turns_
+	};
+
+	/// A CPU whose turn comes at `time`.
+	struct turn {
+		duration time;
+		unsigned cpu;
+		bool operator>(const turn &other) const
+		{
+			return time != other.time ? time > other.time : cpu > other.cpu;
+		}
+	};
+
+	static resv_port_task id_of(const task &t) { return reinterpret_cast<resv_port_task>(&t); }
+	static task &of(resv_port_task id) { return *reinterpret_cast<task *>(id); }
+	static constexpr resv_port_task no_task = 16; // the identity of whoever sets the machine up
+
+	cpu &own_cpu() { return cpus_[current_->cpu]; }
+	const cpu &own_cpu() const { return cpus_[current_->cpu]; }
+	void in_turn();
+	void note(const void *address, duration before, duration after);
+	void schedule(unsigned number, duration time);
+	void schedule_idle(unsigned number);
+	void make_ready(task &t, duration time);
+	void give_way();
+	void end_sleeps(duration time);
+	task *next_task();
+	void go_on(boost::context::detail::fcontext_t &from);
+	static void enter(boost::context::detail::transfer_t from);
+	char *new_stack();
+
+	costs costs_ = {};
+	std::vector<cpu> cpus_;
+	std::deque<task> tasks_;
+	std::vector<char *> stacks_; // of all tasks that there have been at a time
+	task *current_ = nullptr;
+	unsigned alive_ = 0;
+	duration last_ = 0;
+	boost::context::detail::fcontext_t home_ = nullptr;
+
+	std::vector<turn> turns_; // of CPUs other than the current one; a heap, the first is the next
+	std::set<std::pair<duration, unsigned>> deadlines_; // of tasks, by number
+	duration next_ = never;                             // the next turn or deadline
+
+	line_table lines_;
+	uintptr_t watched_ = 0;
+	traffic watched_traffic_;
+	uint64_t transfers_ = 0;
+	uint64_t sleeps_ = 0;
+};
+
+/// The machine that the port and the atomics talk to.
+extern machine only_machine;
+inline machine &the_machine()
+{
+	return only_machine;
+}
+
+} // namespace resv::vcpu
+
+#endif // RESV_PORT_VCPU_MACHINE_HPP
