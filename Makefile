@@ -26,7 +26,7 @@ all: build/release/libresv.a build/prove/libresv.a $(if $(wildcard build/.config
 # ---- Flavours ---------------------------------------------------------------------------------------------------
 
 tested   := plain prove asan tsan clang
-explored := sim sim-debug sim-prove relacy fuzz-sim
+explored := sim sim-debug sim-prove relacy fuzz-sim vcpu
 ported   := x86-32 arm64 riscv64
 flavours := release $(tested) clang-prove panic coverage $(explored) $(ported) fuzz custom
 
@@ -66,6 +66,7 @@ flags.sim       := -Isrc/port/sim
 flags.sim-debug := $(flags.sim)
 flags.sim-prove := $(flags.sim)
 flags.relacy    := -Itests/sim/relacy
+flags.vcpu      := -Isrc/port/vcpu
 
 # Clang follows who holds what; tests hold and release through ASSERT_EQ(), where it cannot.
 analysis.clang       := -Wthread-safety
@@ -108,6 +109,8 @@ sim_port := $(wildcard src/port/sim/*.cpp)
 sim      := $(wildcard tests/sim/*.cpp)
 sim_lockdep := tests/sim/main.cpp tests/sim/scenario.cpp $(wildcard tests/sim/lockdep/*.cpp)
 relacy   := $(wildcard tests/sim/relacy/*.cpp)
+vcpu_port := $(wildcard src/port/vcpu/*.cpp)
+simulate := $(addprefix tests/simulate/,main.cpp costs.cpp play.cpp starvation.cpp)
 # The annotator, with the locks that reports know of; and what Relacy explores.
 lockdep_explored := $(wildcard lockdep/*.cpp) src/ww_mutex.cpp src/ww_checks.cpp src/wait_list.cpp src/parker.cpp
 relacy_explored  := src/ww_mutex.cpp src/wait_list.cpp src/parker.cpp
@@ -155,7 +158,7 @@ $(call objects,$1,$(core) $(gpu)): private kind_flags = $(if $(filter relacy,$1)
 $(call objects,$1,$(port) $(gpu_host) $(gpu_client)): private kind_flags = $(analysis.$1)
 $(call objects,$1,$(tests)): private kind_flags = $(call tests_flags,$1) -Winvalid-pch \
 	-include build/$1/tests/precompiled.hpp
-$(call objects,$1,$(sim_port) $(sim) $(sim_lockdep) $(relacy) $(fuzz)): private kind_flags = -I.
+$(call objects,$1,$(sim_port) $(sim) $(sim_lockdep) $(relacy) $(fuzz) $(vcpu_port) $(simulate)): private kind_flags = -I.
 $(call objects,$1,$(tests)): | build/need/test
 $(call objects,$1,$(filter %.cpp,$(tests))): build/$1/tests/precompiled.hpp.gch
 
@@ -186,6 +189,9 @@ build/$1/resv-sim: $(call objects,$1,$(core) $(sim_port) $(sim))
 	$$(call say,LINK)$(call cxx,$1) $(flags.$1) $$^ -lboost_context -o $$@
 
 build/$1/resv-sim-lockdep: $(call objects,$1,$(lockdep_explored) $(sim_port) $(sim_lockdep))
+	$$(call say,LINK)$(call cxx,$1) $(flags.$1) $$^ -lboost_context -o $$@
+
+build/$1/resv-simulate: $(call objects,$1,$(core) $(vcpu_port) $(simulate))
 	$$(call say,LINK)$(call cxx,$1) $(flags.$1) $$^ -lboost_context -o $$@
 
 build/$1/resv-relacy: $(call objects,$1,$(relacy_explored) $(relacy))
