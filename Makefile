@@ -111,6 +111,7 @@ sim_lockdep := tests/sim/main.cpp tests/sim/scenario.cpp $(wildcard tests/sim/lo
 relacy   := $(wildcard tests/sim/relacy/*.cpp)
 vcpu_port := $(wildcard src/port/vcpu/*.cpp)
 simulate := $(addprefix tests/simulate/,main.cpp costs.cpp play.cpp starvation.cpp)
+calibrate := $(addprefix tests/simulate/,calibrate.cpp costs.cpp)
 # The annotator, with the locks that reports know of; and what Relacy explores.
 lockdep_explored := $(wildcard lockdep/*.cpp) src/ww_mutex.cpp src/ww_checks.cpp src/wait_list.cpp src/parker.cpp
 relacy_explored  := src/ww_mutex.cpp src/wait_list.cpp src/parker.cpp
@@ -158,7 +159,7 @@ $(call objects,$1,$(core) $(gpu)): private kind_flags = $(if $(filter relacy,$1)
 $(call objects,$1,$(port) $(gpu_host) $(gpu_client)): private kind_flags = $(analysis.$1)
 $(call objects,$1,$(tests)): private kind_flags = $(call tests_flags,$1) -Winvalid-pch \
 	-include build/$1/tests/precompiled.hpp
-$(call objects,$1,$(sim_port) $(sim) $(sim_lockdep) $(relacy) $(fuzz) $(vcpu_port) $(simulate)): private kind_flags = -I.
+$(call objects,$1,$(sim_port) $(sim) $(sim_lockdep) $(relacy) $(fuzz) $(vcpu_port) $(simulate) $(calibrate)): private kind_flags = -I.
 $(call objects,$1,$(tests)): | build/need/test
 $(call objects,$1,$(filter %.cpp,$(tests))): build/$1/tests/precompiled.hpp.gch
 
@@ -193,6 +194,9 @@ build/$1/resv-sim-lockdep: $(call objects,$1,$(lockdep_explored) $(sim_port) $(s
 
 build/$1/resv-simulate: $(call objects,$1,$(core) $(vcpu_port) $(simulate))
 	$$(call say,LINK)$(call cxx,$1) $(flags.$1) $$^ -lboost_context -o $$@
+
+build/$1/resv-calibrate: $(call objects,$1,$(calibrate)) build/$1/libresv.a
+	$$(call say,LINK)$(call cxx,$1) $(flags.$1) $$^ -lpthread -o $$@
 
 build/$1/resv-relacy: $(call objects,$1,$(relacy_explored) $(relacy))
 	$$(call say,LINK)$(call cxx,$1) $(flags.$1) $$^ -o $$@

@@ -14,6 +14,7 @@ std::vector<named_cost> costs_of(calibration &c)
 	return {
 		{"hit", &m.hit, "a load or store that needs no other CPU, with the code around it"},
 		{"transfer", &m.transfer, "a cache line comes from another CPU"},
+		{"ahead", &m.ahead, "so long before its turn an access asks for its line"},
 		{"modify", &m.modify, "a read-modify-write of an own line"},
 		{"fence", &m.fence, "a full fence"},
 		{"relax", &m.relax, "a turn of a spin loop"},

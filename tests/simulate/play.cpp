@@ -78,21 +78,19 @@ private:
 
 	void client(unsigned seed)
 	{
+		std::minstd_rand random(~seed);
 		picker draws(objects_, point_.what->k, point_.what->zipf, seed);
 		set objects;
-		std::vector<void *> lines;
 		while (done_ < point_.transactions) {
-			draws.pick(objects);
-			lines.clear();
-			for (object *o : objects)
-				lines.push_back(&o->contents);
-			the_machine().work(draw_ * static_cast<duration>(objects.size()));
-			transact(objects, lines);
+			unsigned draws_made = draws.pick(objects);
+			the_machine().work(draw_ * draws_made * (random() % 1024) / 512);
+			the_machine().lose_sight(); // some branch of drawing has surprised it
+			transact(objects);
 			count();
 		}
 	}
 
-	void transact(set &objects, const std::vector<void *> &lines)
+	void transact(set &objects)
 	{
 		duration begin = the_machine().now();
 		resv::transaction t(class_.contents);
@@ -102,7 +100,8 @@ private:
 			abort();
 		if (done_ >= warm_)
 			longest_wait_ = std::max(longest_wait_, the_machine().now() - begin);
-		the_machine().touch(lines.data(), lines.size());
+		for (object *o : objects)
+			the_machine().touch(&o->contents);
 		sofar_.retries += t.retries();
 	}
 

@@ -56,7 +56,8 @@ private:
 			resv::ww_test_access::give_stamp(t.context());
 		if (t.reserve(objects, &object::reservation) != 0)
 			abort();
-		the_machine().work(draw_ * static_cast<duration>(objects.size()));
+		for (object *o : objects)
+			the_machine().touch(&o->contents);
 	}
 
 	void survivor()
@@ -89,7 +90,7 @@ private:
 		picker draws(objects_, small, 0, flood_.seed * 1009 + number);
 		set objects;
 		while (!over_) {
-			draws.pick(objects);
+			the_machine().work(draw_ * draws.pick(objects));
 			resv::transaction t(class_);
 			under_way_[number] = &t;
 			reserve(t, objects);

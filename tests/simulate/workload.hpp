@@ -88,15 +88,18 @@ public:
 		: from_(from), k_(k), zipf_(zipf), random_(seed), drawn_(std::bit_ceil(4 * k))
 	{}
 
-	void pick(set &objects)
+	/// Returns how often it had to draw.
+	unsigned pick(set &objects)
 	{
+		unsigned times = 0;
 		pass_++;
 		objects.clear();
-		while (objects.size() < k_) {
+		for (; objects.size() < k_; times++) {
 			size_t i = index();
 			if (is_new(i))
 				objects.push_back(&from_.at(i));
 		}
+		return times;
 	}
 
 private:

@@ -6,13 +6,24 @@
 
 namespace resv::vcpu {
 
-duration line::read(unsigned cpu, duration now, duration transfer)
+namespace {
+
+// Both are over by now if the line was asked for early enough.
+arrival at(const wish &w, duration begin, duration end)
 {
-	if (has(cpu))
-		return now;
-	duration done = std::max(now, free_) + transfer;
+	return {std::max(w.now, begin), std::max(w.now, end)};
+}
+
+} // namespace
+
+arrival line::read(const wish &w, duration transfer)
+{
+	if (has(w.cpu))
+		return {w.now, w.now};
+	duration begin = std::max(w.asked, free_);
+	duration end = begin + transfer;
 	if (!shared_) {
-		free_ = done;
+		free_ = end;
 		if (!sharers_)
 			sharers_ = std::make_unique<std::bitset<max_cpus>>();
 		else
@@ -21,17 +32,23 @@ duration line::read(unsigned cpu, duration now, duration transfer)
 			sharers_->set(owner_);
 		shared_ = true;
 	}
-	sharers_->set(cpu);
-	return done;
+	sharers_->set(w.cpu);
+	reader_ = w.cpu;
+	read_ = end;
+	return at(w, begin, end);
 }
 
-duration line::write(unsigned cpu, duration now, duration transfer)
+// Who reads a line and writes it at once has asked for all of it by then, if it sees ahead.
+arrival line::write(const wish &w, duration transfer)
 {
-	if (!shared_ && owner_ == cpu)
-		return now;
+	bool had_it = shared_ ? reader_ == w.cpu && read_ >= w.asked : owner_ == w.cpu;
 	shared_ = false;
-	owner_ = cpu;
-	return free_ = std::max(now, free_) + transfer;
+	owner_ = w.cpu;
+	if (had_it)
+		return {w.now, w.now};
+	duration begin = std::max(w.asked, free_);
+	free_ = begin + transfer;
+	return at(w, begin, free_);
 }
 
 void line_table::clear()

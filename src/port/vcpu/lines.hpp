@@ -14,15 +14,27 @@ namespace resv::vcpu {
 
 inline constexpr unsigned max_cpus = 1024;
 
+/// What a CPU wants of a line.
+struct wish {
+	unsigned cpu;
+	duration now;   // when the access would be done if the CPU had the line
+	duration asked; // since when it asks for it; not after `now`
+};
+
+/// What it gets.
+struct arrival {
+	duration begin; // the line sets out, with what is in it then
+	duration end;   // it is there
+};
+
 /// A line is had by one CPU alone, which may write it, or by any number, which may read it, or by none. It moves from one
 /// owner to the next at one time only: who comes meanwhile waits. Copies of a line that nobody has alone go out side by side.
 class line {
 public:
-	/// The CPU asks at `now` to read, or to write. Returns when it can: now, if it need not ask others.
-	duration read(unsigned cpu, duration now, duration transfer);
-	duration write(unsigned cpu, duration now, duration transfer);
+	arrival read(const wish &w, duration transfer);
+	arrival write(const wish &w, duration transfer);
 
-	/// Until then nobody gets the line.
+	/// Until then nobody else gets the line.
 	void keep(duration until) { free_ = until; }
 
 private:
@@ -31,7 +43,9 @@ private:
 	static constexpr unsigned nobody = max_cpus;
 
 	duration free_ = 0;
-	unsigned owner_ = nobody; // unless it is shared
+	duration read_ = 0;        // when the last copy was made
+	unsigned reader_ = nobody; // and for whom
+	unsigned owner_ = nobody;  // unless it is shared
 	bool shared_ = false;
 	std::unique_ptr<std::bitset<max_cpus>> sharers_; // all that have it, if it is shared
 };

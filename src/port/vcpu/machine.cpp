@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <new>
 
 #include <sys/mman.h>
@@ -28,24 +29,29 @@ void land(context::transfer_t from)
 
 } // namespace
 
-void load(const void *address)
+uint64_t load(word w)
 {
-	the_machine().load(address);
+	return the_machine().load(w);
 }
 
-void store(const void *address)
+void store(word w, uint64_t value)
 {
-	the_machine().store(address);
+	the_machine().store(w, value);
 }
 
-void modify(const void *address)
+void modify(word w)
 {
-	the_machine().modify(address);
+	the_machine().modify(w.address);
 }
 
 void fence()
 {
 	the_machine().fence();
+}
+
+void end_life(word w)
+{
+	the_machine().end_life(w);
 }
 
 machine::~machine()
@@ -122,12 +128,17 @@ void machine::enter(context::transfer_t from)
 
 // ---- Turns ----------------------------------------------------------------------------------------------------------
 
+void machine::come(const turn &t)
+{
+	turns_.push_back(t);
+	std::push_heap(turns_.begin(), turns_.end(), std::greater<>());
+	next_ = std::min(next_, t.time);
+}
+
 void machine::schedule(unsigned number, duration time)
 {
 	cpus_[number].scheduled = true;
-	turns_.push_back({time, number});
-	std::push_heap(turns_.begin(), turns_.end(), std::greater<>());
-	next_ = std::min(next_, time);
+	come({time, number, false});
 }
 
 // The CPU has no task that runs: its turn comes when the first is ready.
@@ -172,12 +183,17 @@ machine::task *machine::next_task()
 		std::pop_heap(turns_.begin(), turns_.end(), std::greater<>());
 		turns_.pop_back();
 		cpu &c = cpus_[first.cpu];
+		if (first.is_store) {
+			drain(first.cpu, first.time);
+			continue;
+		}
 		c.scheduled = false;
 		if (!c.running) {
 			c.running = c.ready.front();
 			c.ready.pop_front();
 			c.clock = std::max(first.time, c.running->ready_at) + costs_.change;
 			c.slice_end = c.clock + costs_.timeslice;
+			c.blind = c.clock;
 			schedule(first.cpu, c.clock);
 		} else {
 			found = c.running;
@@ -229,6 +245,11 @@ void machine::in_turn()
 
 // ---- Memory -----------------------------------------------------------------------------------------------------------
 
+wish machine::wish_at(duration time) const
+{
+	return {current_->cpu, time, std::max(time - costs_.ahead, own_cpu().blind)};
+}
+
 void machine::note(const void *address, duration before, duration after)
 {
 	transfers_ += after != before;
@@ -238,27 +259,73 @@ void machine::note(const void *address, duration before, duration after)
 	}
 }
 
-void machine::load(const void *address)
+// What the CPU finds in the line is what was there when the line set out.
+void machine::wait_for_line(const void *address, const arrival &line)
 {
-	if (!in_task())
-		return;
-	in_turn();
 	cpu &c = own_cpu();
-	duration had = lines_.at(address).read(current_->cpu, c.clock, costs_.transfer);
-	note(address, c.clock, had);
-	c.clock = had + costs_.hit;
+	note(address, c.clock, line.end);
+	if (line.begin != c.clock) {
+		c.clock = line.begin;
+		in_turn();
+	}
+	c.clock = std::max(c.clock, line.end);
 }
 
-void machine::store(const void *address)
+// Others see the CPU's stores up to that time.
+void machine::drain(unsigned number, duration time)
 {
-	if (!in_task())
+	std::deque<buffered> &stores = cpus_[number].stores;
+	for (; !stores.empty() && stores.front().time <= time; stores.pop_front())
+		memcpy(stores.front().where.address, &stores.front().value, stores.front().where.size);
+}
+
+uint64_t machine::load(word w)
+{
+	if (in_task()) {
+		in_turn();
+		cpu &c = own_cpu();
+		auto own = std::find_if(c.stores.rbegin(), c.stores.rend(),
+					[&](const buffered &b) { return b.where.address == w.address; });
+		if (own != c.stores.rend()) {
+			c.clock += costs_.hit;
+			return own->value;
+		}
+		wait_for_line(w.address, lines_.at(w.address).read(wish_at(c.clock), costs_.transfer));
+		c.clock += costs_.hit;
+	}
+	uint64_t value = 0;
+	memcpy(&value, w.address, w.size);
+	return value;
+}
+
+// In order: a store to a line that the CPU has waits for those before it.
+void machine::store(word w, uint64_t value)
+{
+	if (in_task()) {
+		in_turn();
+		cpu &c = own_cpu();
+		arrival line = lines_.at(w.address).write(wish_at(c.clock), costs_.transfer);
+		note(w.address, c.clock, line.end);
+		c.stored = std::max(c.stored, line.end);
+		bool waits = c.stored > c.clock;
+		c.clock += costs_.hit;
+		if (waits) {
+			c.stores.push_back({c.stored, w, value});
+			come({c.stored, current_->cpu, true});
+			return;
+		}
+		drain(current_->cpu, c.stored);
+	}
+	memcpy(w.address, &value, w.size);
+}
+
+void machine::end_life(word w)
+{
+	if (!in_task() || own_cpu().stores.empty())
 		return;
-	in_turn();
-	cpu &c = own_cpu();
-	duration had = lines_.at(address).write(current_->cpu, c.clock, costs_.transfer);
-	note(address, c.clock, had);
-	c.stored = std::max(c.stored, had);
-	c.clock += costs_.hit;
+	for (const buffered &store : own_cpu().stores)
+		if (store.where.address == w.address)
+			return drain(current_->cpu, never);
 }
 
 void machine::modify(const void *address)
@@ -267,12 +334,16 @@ void machine::modify(const void *address)
 		return;
 	in_turn();
 	cpu &c = own_cpu();
-	duration ready = std::max(c.clock, c.stored);
+	if (c.stored > c.clock) {
+		c.clock = c.stored;
+		in_turn();
+	}
 	line &l = lines_.at(address);
-	duration had = l.write(current_->cpu, ready, costs_.transfer);
-	note(address, ready, had);
-	c.clock = had + costs_.modify;
-	l.keep(c.clock);
+	arrival own = l.write(wish_at(c.clock), costs_.transfer);
+	l.keep(own.end + costs_.modify);
+	wait_for_line(address, own);
+	drain(current_->cpu, c.clock);
+	c.clock += costs_.modify;
 }
 
 void machine::fence()
@@ -284,25 +355,18 @@ void machine::fence()
 	c.clock = std::max(c.clock, c.stored) + costs_.fence;
 }
 
-void machine::touch(void *const *addresses, size_t count)
+void machine::touch(const void *address)
 {
 	in_turn();
-	cpu &c = own_cpu();
-	duration all_had = c.clock;
-	for (size_t i = 0; i < count; i++) {
-		duration had = lines_.at(addresses[i]).write(current_->cpu, c.clock, costs_.transfer);
-		note(addresses[i], c.clock, had);
-		all_had = std::max(all_had, had);
-		c.clock += costs_.hit;
-	}
-	c.clock = std::max(c.clock, all_had);
+	wait_for_line(address, lines_.at(address).write(wish_at(own_cpu().clock), costs_.transfer));
+	own_cpu().clock += costs_.hit;
 }
 
 // ---- Tasks -------------------------------------------------------------------------------------------------------------
 
 bool machine::running(resv_port_task id)
 {
-	load(&of(id));
+	load({&of(id), sizeof(uintptr_t)});
 	return cpus_[of(id).cpu].running == &of(id);
 }
 
@@ -357,11 +421,11 @@ void machine::relax(unsigned turns)
 	if (!in_task())
 		return;
 	cpu &c = own_cpu();
-	if (turns < 64 || turns % 16 != 0) {
-		c.clock += costs_.relax;
+	bool offers = turns >= 64 && turns % 16 == 0;
+	c.clock += offers ? costs_.yield : costs_.relax;
+	lose_sight();
+	if (!offers)
 		return;
-	}
-	c.clock += costs_.yield;
 	if (current_->critical == 0 && !c.ready.empty() && c.ready.front()->ready_at <= c.clock) {
 		in_turn();
 		give_way();
@@ -370,8 +434,11 @@ void machine::relax(unsigned turns)
 
 void machine::critical(int change)
 {
-	if (in_task())
-		current_->critical += change;
+	if (!in_task())
+		return;
+	current_->critical += change;
+	if (change > 0)
+		lose_sight();
 }
 
 resv_port_held *machine::held()

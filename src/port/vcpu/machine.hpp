@@ -4,14 +4,17 @@
 // clock. Each access to an atomic word waits until no other CPU's clock is behind, so accesses come in the order of virtual
 // time, and then moves the clock on by what it costs. So a run depends on nothing but the tasks and the costs.
 //
-// Memory is sequentially consistent; what orders cost is all that there is of them. A store goes to the CPU's store buffer,
-// which costs it nothing but a hit; the line follows in its own time, for which fences and read-modify-writes wait.
+// A store goes to the CPU's store buffer, which costs it nothing but a hit; others see it when the CPU has the line, and fences
+// and read-modify-writes wait for that. So memory orders as x86's does. A CPU sees
+// ahead, as one that executes out of order: it asks for a line some time before its turn. But it does not see past the begin
+// of a contended path, a spin, a wake-up, or a change of tasks.
 #ifndef RESV_PORT_VCPU_MACHINE_HPP
 #define RESV_PORT_VCPU_MACHINE_HPP
 
 #include "lines.hpp"
 
 #include <resv/port.h>
+#include <resv_port/atomic.hpp>
 
 #include <deque>
 #include <functional>
@@ -59,13 +62,16 @@ public:
 	unsigned current_cpu() const { return current_->cpu; }
 
 	// What tasks do. Out of tasks, memory is free.
-	void load(const void *address);
-	void store(const void *address);
+	uint64_t load(word w);
+	void store(word w, uint64_t value);
 	void modify(const void *address);
 	void fence();
-	/// Writes one word each of so many lines, which are asked for side by side.
-	void touch(void *const *addresses, size_t count);
+	void end_life(word w);
+	/// Reads and writes a word that no other CPU wants now.
+	void touch(const void *address);
 	void work(duration time) { own_cpu().clock += time; }
+	/// What the task does from here on, its CPU could not foresee.
+	void lose_sight() { own_cpu().blind = own_cpu().clock; }
 
 	// For the port.
 	resv_port_task current_id() const { return in_task() ? id_of(*current_) : no_task; }
@@ -99,19 +105,29 @@ private:
 		std::unique_ptr<resv_port_held> held;
 	};
 
+	/// A store that others do not see before `time`.
+	struct buffered {
+		duration time;
+		word where;
+		uint64_t value;
+	};
+
 	struct cpu {
 		duration clock = 0;
 		duration stored = 0;    // when the store buffer is empty
+		duration blind = 0;     // what comes then could not be foreseen before
 		duration slice_end = 0; // others that are ready have their turn then
 		task *running = nullptr;
 		std::deque<task *> ready; // by ready_at
-		bool scheduled = false;   // is in turns_
+		std::deque<buffered> stores;
+		bool scheduled = false; // is in turns_
 	};
 
-	/// A CPU whose turn comes at `time`.
+	/// What comes at `time`: a CPU, or the oldest store in its buffer.
 	struct turn {
 		duration time;
 		unsigned cpu;
+		bool is_store;
 		bool operator>(const turn &other) const
 		{
 			return time != other.time ? time > other.time : cpu > other.cpu;
@@ -125,7 +141,11 @@ private:
 	cpu &own_cpu() { return cpus_[current_->cpu]; }
 	const cpu &own_cpu() const { return cpus_[current_->cpu]; }
 	void in_turn();
+	wish wish_at(duration time) const;
 	void note(const void *address, duration before, duration after);
+	void wait_for_line(const void *address, const arrival &line);
+	void drain(unsigned number, duration time);
+	void come(const turn &t);
 	void schedule(unsigned number, duration time);
 	void schedule_idle(unsigned number);
 	void make_ready(task &t, duration time);
@@ -145,7 +165,7 @@ private:
 	duration last_ = 0;
 	boost::context::detail::fcontext_t home_ = nullptr;
 
-	std::vector<turn> turns_; // of CPUs other than the current one; a heap, the first is the next
+	std::vector<turn> turns_; // of stores, and of CPUs but the current one; a heap, the first is the next
 	std::set<std::pair<duration, unsigned>> deadlines_; // of tasks, by number
 	duration next_ = never;                             // the next turn or deadline
 

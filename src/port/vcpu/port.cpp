@@ -18,6 +18,11 @@ namespace {
 // Such deadlines are out of reach for virtual time.
 constexpr int64_t last_ns = resv::vcpu::machine::never / resv::vcpu::nanosecond;
 
+resv::vcpu::word word_of(resv_port_spinlock *lock)
+{
+	return {&lock->opaque[0], sizeof lock->opaque[0]};
+}
+
 } // namespace
 
 resv_port_task resv_port_current()
@@ -78,10 +83,9 @@ unsigned long resv_port_spin_lock(resv_port_spinlock *lock)
 		the_machine().modify(lock);
 		if (lock->opaque[0] == 0)
 			break;
-		do {
+		do
 			resv_port_relax(turn);
-			the_machine().load(lock);
-		} while (lock->opaque[0] != 0);
+		while (the_machine().load(word_of(lock)) != 0);
 	}
 	lock->opaque[0] = 1;
 	return 0;
@@ -89,8 +93,7 @@ unsigned long resv_port_spin_lock(resv_port_spinlock *lock)
 
 void resv_port_spin_unlock(resv_port_spinlock *lock, unsigned long)
 {
-	the_machine().store(lock);
-	lock->opaque[0] = 0;
+	the_machine().store(word_of(lock), 0);
 	resv_port_critical_end();
 }
 

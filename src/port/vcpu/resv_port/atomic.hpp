@@ -4,6 +4,8 @@
 #ifndef RESV_PORT_ATOMIC_HPP
 #define RESV_PORT_ATOMIC_HPP
 
+#include <cstdint>
+
 namespace resv {
 
 enum class order : int {
@@ -15,11 +17,19 @@ enum class order : int {
 
 namespace vcpu {
 
-// The access is the calling task's, and is done, in virtual time, when these return.
-void load(const void *address);
-void store(const void *address);
-void modify(const void *address);
+/// A word in memory, of 1 to 8 bytes.
+struct word {
+	void *address;
+	unsigned size;
+};
+
+uint64_t load(word w);
+void store(word w, uint64_t value);
+/// The calling task's CPU has the word, until its next access, and all that it stored before is everybody's.
+void modify(word w);
 void fence();
+/// The word's life ends: a store that is under way is done with it.
+void end_life(word w);
 
 } // namespace vcpu
 
@@ -35,36 +45,33 @@ class atomic {
 public:
 	constexpr atomic() = default;
 	constexpr explicit atomic(T value) : value_(value) {}
+	constexpr ~atomic()
+	{
+		if (!__builtin_is_constant_evaluated())
+			vcpu::end_life(self());
+	}
 	atomic(const atomic &) = delete;
 	atomic &operator=(const atomic &) = delete;
 
-	T load(order) const
-	{
-		vcpu::load(&value_);
-		return value_;
-	}
-	void store(T value, order)
-	{
-		vcpu::store(&value_);
-		value_ = value;
-	}
+	T load(order) const { return (T)vcpu::load(self()); }
+	void store(T value, order) { vcpu::store(self(), (uint64_t)value); }
 	T exchange(T value, order)
 	{
-		vcpu::modify(&value_);
+		vcpu::modify(self());
 		T old = value_;
 		value_ = value;
 		return old;
 	}
 	T fetch_add(T value, order)
 	{
-		vcpu::modify(&value_);
+		vcpu::modify(self());
 		T old = value_;
 		value_ = static_cast<T>(old + value);
 		return old;
 	}
 	bool compare_exchange(T expected, T value, order)
 	{
-		vcpu::modify(&value_);
+		vcpu::modify(self());
 		if (value_ != expected)
 			return false;
 		value_ = value;
@@ -79,6 +86,8 @@ public:
 	T exchange_fenced(T value) { return exchange(value, order::acq_rel); }
 
 private:
+	vcpu::word self() const { return {const_cast<T *>(&value_), sizeof(T)}; }
+
 	T value_{};
 };
 
