@@ -27,8 +27,9 @@ constexpr const char *usage =
 	"  --transactions=N    instead of as many as say enough\n"
 	"  --seed=N            for what is drawn (default 1)\n"
 	"  --csv               comma-separated values, without a head\n"
+	"  --part=I/N          of all points, only those whose number is I modulo N\n"
 	"  --compare           instead: the model beside what the costs' file says was measured\n"
-	"  --starvation        instead: a large transaction gets through, with 4, 16 and 64 CPUs\n"
+	"  --starvation        instead: a large transaction gets through, with 4, 16, 64 and 256 CPUs\n"
 	"  --expect-failure    succeeds if, and only if, it does not\n";
 
 [[noreturn]] void die(const std::string &why)
@@ -50,6 +51,7 @@ settings parse(int argc, char **argv)
 			  {"transactions", "0"},
 			  {"seed", "1"},
 			  {"csv", "no"},
+			  {"part", "0/1"},
 			  {"compare", "no"},
 			  {"starvation", "no"},
 			  {"expect-failure", "no"}};
@@ -103,43 +105,55 @@ bool is_eager(const std::string &stamps)
 	return stamps == "eager";
 }
 
-int play_points(const settings &given, const calibration &costs)
+std::vector<point> points_of(const settings &given)
 {
-	bool csv = given.at("csv") == "yes";
-	auto each = static_cast<unsigned>(number(given.at("tasks"), 1, 64));
-	auto seed = static_cast<unsigned>(number(given.at("seed"), 0, 1000000));
+	std::string part = given.at("part");
+	size_t slash = part.find('/');
+	uint64_t parts = slash == std::string::npos ? 0 : number(part.substr(slash + 1), 1, 1000);
+	uint64_t own = parts ? number(part.substr(0, slash), 0, parts - 1) : 0;
+	if (!parts)
+		die("--part wants I/N, not '" + part + "'");
+	uint64_t each = number(given.at("tasks"), 1, 64);
 	uint64_t transactions = number(given.at("transactions"), 0, UINT64_MAX);
-	if (!csv)
-		printf("%-12s %-10s %-6s %5s %12s %10s %12s %8s %8s %8s\n", "workload", "class", "stamps",
-		       "CPUs", "per second", "rollbacks", "longest wait", "stamps", "time", "sleeps");
+	std::vector<point> all;
+	uint64_t count = 0;
 	for (const std::string &name : list(given.at("workload")))
 		for (const std::string &cls : list(given.at("class")))
-			for (const std::string &stamps : list(given.at("stamps")))
-				for (const std::string &cpus : list(given.at("cpus"))) {
+			for (const std::string &cpus : list(given.at("cpus")))
+				for (const std::string &stamps : list(given.at("stamps"))) {
 					point p;
 					p.what = &named(workloads, name);
 					p.how = &named(algorithms, cls);
 					p.eager = is_eager(stamps);
 					p.cpus = static_cast<unsigned>(number(cpus, 1, resv::vcpu::max_cpus));
-					p.tasks = p.cpus * each;
+					p.tasks = p.cpus * static_cast<unsigned>(each);
 					p.transactions =
 						transactions ? transactions : enough(*p.what, p.tasks);
-					p.seed = seed;
-					outcome o = play(p, costs);
-					if (o.hangs) {
-						fprintf(stderr, "%s %s: tasks sleep for ever\n", name.c_str(),
-							cls.c_str());
-						return 1;
-					}
-					printf(csv ? "%s,%s,%s,%u,%.0f,%.4f,%.9f,%.4f,%.6f,%.4f\n"
-						   : "%-12s %-10s %-6s %5u %12.0f %10.3f %10.6f s %8.3f "
-						     "%8.5f "
-						     "%8.3f\n",
-					       name.c_str(), cls.c_str(), stamps.c_str(), p.cpus,
-					       o.per_second, o.rollbacks, o.longest_wait, o.stamps,
-					       o.stamp_time, o.sleeps);
-					fflush(stdout);
+					p.seed = static_cast<unsigned>(number(given.at("seed"), 0, 1000000));
+					if (count++ % parts == own)
+						all.push_back(p);
 				}
+	return all;
+}
+
+int play_points(const settings &given, const calibration &costs)
+{
+	bool csv = given.at("csv") == "yes";
+	if (!csv)
+		printf("%-12s %-10s %-6s %5s %12s %10s %14s %8s %8s %8s\n", "workload", "class", "stamps",
+		       "CPUs", "per second", "rollbacks", "longest wait", "stamps", "time", "sleeps");
+	for (const point &p : points_of(given)) {
+		outcome o = play(p, costs);
+		if (o.hangs) {
+			fprintf(stderr, "%s, %s: tasks sleep for ever\n", p.what->name, p.how->name);
+			return 1;
+		}
+		printf(csv ? "%s,%s,%s,%u,%.0f,%.4f,%.9f,%.4f,%.6f,%.4f\n"
+			   : "%-12s %-10s %-6s %5u %12.0f %10.3f %12.6f s %8.3f %8.5f %8.3f\n",
+		       p.what->name, p.how->name, p.eager ? "eager" : "lazy", p.cpus, o.per_second,
+		       o.rollbacks, o.longest_wait, o.stamps, o.stamp_time, o.sleeps);
+		fflush(stdout);
+	}
 	return 0;
 }
 
@@ -168,7 +182,7 @@ int check_starvation(const settings &given, const calibration &costs)
 	       "elders", "bound", "time");
 	for (const std::string &cls : list(given.at("class")))
 		for (const std::string &stamps : list(given.at("stamps")))
-			for (unsigned cpus : {4u, 16u, 64u}) {
+			for (unsigned cpus : {4u, 16u, 64u, 256u}) {
 				survival s =
 					starve({&named(algorithms, cls), is_eager(stamps), cpus,
 						static_cast<unsigned>(number(given.at("seed"), 0, 1000000))},

@@ -136,8 +136,8 @@ outcome play(const point &p, const calibration &c)
 
 uint64_t enough(const workload &w, unsigned tasks)
 {
-	constexpr uint64_t objects = 800000; // so many are reserved
-	return std::max<uint64_t>(objects / w.k, 20 * uint64_t{tasks});
+	constexpr uint64_t objects = 400000; // so many are reserved
+	return std::max<uint64_t>(objects / w.k, 10 * uint64_t{tasks});
 }
 
 duration round_trip(const calibration &c)

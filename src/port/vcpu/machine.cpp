@@ -132,7 +132,7 @@ void machine::come(const turn &t)
 {
 	turns_.push_back(t);
 	std::push_heap(turns_.begin(), turns_.end(), std::greater<>());
-	next_ = std::min(next_, t.time);
+	next_ = std::min(next_, due(t));
 }
 
 void machine::schedule(unsigned number, duration time)
@@ -199,7 +199,7 @@ machine::task *machine::next_task()
 			found = c.running;
 		}
 	}
-	next_ = turns_.empty() ? never : turns_.front().time;
+	next_ = turns_.empty() ? never : due(turns_.front());
 	if (!deadlines_.empty())
 		next_ = std::min(next_, deadlines_.begin()->first);
 	return found;

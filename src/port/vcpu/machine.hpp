@@ -5,9 +5,9 @@
 // time, and then moves the clock on by what it costs. So a run depends on nothing but the tasks and the costs.
 //
 // A store goes to the CPU's store buffer, which costs it nothing but a hit; others see it when the CPU has the line, and fences
-// and read-modify-writes wait for that. So memory orders as x86's does. A CPU sees
-// ahead, as one that executes out of order: it asks for a line some time before its turn. But it does not see past the begin
-// of a contended path, a spin, a wake-up, or a change of tasks.
+// and read-modify-writes wait for that. So memory orders no less than x86's does. A CPU sees ahead, as one that executes out of
+// order: it asks for a line some time before its turn. It does not see past the begin of a contended path, a spin, a wake-up or
+// a change of tasks.
 #ifndef RESV_PORT_VCPU_MACHINE_HPP
 #define RESV_PORT_VCPU_MACHINE_HPP
 
@@ -130,7 +130,9 @@ private:
 		bool is_store;
 		bool operator>(const turn &other) const
 		{
-			return time != other.time ? time > other.time : cpu > other.cpu;
+			if (time != other.time)
+				return time > other.time;
+			return is_store != other.is_store ? other.is_store : cpu > other.cpu;
 		}
 	};
 
@@ -145,6 +147,8 @@ private:
 	void note(const void *address, duration before, duration after);
 	void wait_for_line(const void *address, const arrival &line);
 	void drain(unsigned number, duration time);
+	/// A CPU that is farther has to wait for it: at one time, stores come first.
+	static duration due(const turn &t) { return t.is_store ? t.time - 1 : t.time; }
 	void come(const turn &t);
 	void schedule(unsigned number, duration time);
 	void schedule_idle(unsigned number);
