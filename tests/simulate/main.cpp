@@ -19,7 +19,8 @@ namespace {
 constexpr const char *usage =
 	"usage: resv-simulate [OPTION...]\n"
 	"  --costs=FILE        what things cost (default tests/simulate/costs)\n"
-	"  --workload=NAME,... 2of64, 8of64, 32of64, 8of1024, 16of1m-zipf, 800of100k; all by default\n"
+	"  --workload=NAME,... 2of64, 8of64, 32of64, 8of1024, 2of1m, 16of1m-zipf, 800of100k; all\n"
+	"                      by default\n"
 	"  --class=NAME,...    wound-wait, wait-die; all by default\n"
 	"  --stamps=HOW,...    lazy, eager; both by default\n"
 	"  --cpus=N,...        default 1,2,4,16,64,256,1024\n"
@@ -175,18 +176,30 @@ int compare(const calibration &costs)
 	return 0;
 }
 
+/// The hardest of several times; or one that failed.
+survival starve_again_and_again(flood f, const calibration &costs)
+{
+	constexpr unsigned times = 4;
+	survival worst;
+	for (unsigned i = 0; i < times && worst.failure.empty(); i++, f.seed++) {
+		survival s = starve(f, costs);
+		if (i == 0 || !s.failure.empty() || s.retries > worst.retries)
+			worst = s;
+	}
+	return worst;
+}
+
 int check_starvation(const settings &given, const calibration &costs)
 {
 	unsigned passed = 0, failed = 0;
+	auto seed = static_cast<unsigned>(number(given.at("seed"), 0, 1000000));
 	printf("%-10s %-6s %5s %10s %8s %8s %8s %10s\n", "class", "stamps", "CPUs", "others", "retries",
 	       "elders", "bound", "time");
 	for (const std::string &cls : list(given.at("class")))
 		for (const std::string &stamps : list(given.at("stamps")))
 			for (unsigned cpus : {4u, 16u, 64u, 256u}) {
-				survival s =
-					starve({&named(algorithms, cls), is_eager(stamps), cpus,
-						static_cast<unsigned>(number(given.at("seed"), 0, 1000000))},
-					       costs);
+				survival s = starve_again_and_again(
+					{&named(algorithms, cls), is_eager(stamps), cpus, seed}, costs);
 				printf("%-10s %-6s %5u %10llu %8u %8u %8llu %8.6f s%s%s\n", cls.c_str(),
 				       stamps.c_str(), cpus, static_cast<unsigned long long>(s.small),
 				       s.retries, s.elders, static_cast<unsigned long long>(s.bound),
