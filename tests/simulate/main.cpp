@@ -215,6 +215,8 @@ int check_starvation(const settings &given, const calibration &costs)
 
 int main(int argc, char **argv)
 {
+	if (argc == 2 && std::string(argv[1]) == "--help")
+		return fputs(usage, stdout) < 0;
 	settings given = parse(argc, argv);
 	calibration costs;
 	if (std::string why = read_calibration(given["costs"], costs); !why.empty())
