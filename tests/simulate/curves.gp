@@ -4,7 +4,7 @@
 # each way of giving stamps.
 
 set datafile separator ","
-set key top left
+set key outside below
 set logscale x 2
 set logscale y
 set grid
@@ -13,6 +13,7 @@ set format y "%g"
 
 columns = words(workloads) < 3 ? words(workloads) : 3
 rows = (words(workloads) + columns - 1) / columns
+least = 1e-6 # the axis is logarithmic: what is less is drawn as that
 points(w, c, s) = sprintf("< awk -F, '$1 == \"%s\" && $2 == \"%s\" && $3 == \"%s\"' %s", w, c, s, csv)
 
 set terminal svg size 420 * columns, 320 * rows dynamic background "white"
@@ -28,8 +29,8 @@ do for [figure in "throughput rollbacks longest-wait stamp-time stamps"] {
 	set ylabel label
 	do for [w in workloads] {
 		set title w noenhanced
-		plot for [c in classes] for [s in stamps] points(w, c, s) using 4:(column(shown)) \
-			with linespoints dashtype (s eq "eager" ? 2 : 1) title c . ", " . s noenhanced
+		plot for [c in classes] for [s in stamps] points(w, c, s) using 4:(column(shown) > least ? column(shown) : least) \
+			with linespoints dashtype 1 + (s eq "eager") title c . ", " . s noenhanced
 	}
 	unset multiplot
 }
