@@ -222,6 +222,23 @@ TEST_F(vcpu_machine, store_is_seen_when_the_line_has_come)
 	EXPECT_EQ(own, 1u);
 }
 
+TEST_F(vcpu_machine, store_is_not_seen_by_who_had_asked_before)
+{
+	reset(3);
+	shared_word word;
+	spawn([&] { word.exchange(1, relaxed); });
+	spawn([&] {
+		the_machine().work(10);
+		EXPECT_EQ(word.load(relaxed), 1u); // it waits for the first, and the third for it
+	});
+	spawn([&] {
+		the_machine().work(20);
+		word.store(5, relaxed);
+	});
+	run();
+	EXPECT_EQ(word.load(relaxed), 5u);
+}
+
 TEST_F(vcpu_machine, word_ends_with_its_store)
 {
 	run_alone([] {
@@ -480,6 +497,7 @@ TEST_F(vcpu_port, spin_lock_excludes)
 			for (unsigned n = 0; n < 50; n++) {
 				unsigned long flags = resv_port_spin_lock(&lock);
 				EXPECT_EQ(inside++, 0u);
+				the_machine().work(1000);
 				resv::full_fence();
 				sum++;
 				inside--;
@@ -511,6 +529,8 @@ TEST_F(vcpu_port, deferred_work_waits_for_spin_locks)
 		unsigned long flags = resv_port_spin_lock(&lock);
 		resv_port_defer(&first);
 		resv_port_defer(&second);
+		resv_port_read_lock();
+		resv_port_read_unlock();
 		EXPECT_TRUE(done.empty());
 		resv_port_spin_unlock(&lock, flags);
 		EXPECT_EQ(done, (std::vector<int>{1, 2}));
