@@ -48,8 +48,9 @@ public:
 	{
 		outcome o;
 		o.hangs = !the_machine().run();
-		sums all = end_ - begin_;
-		double count = static_cast<double>(point_.transactions - warm_);
+		bool is_warm = counted_ > warm_;
+		sums all = is_warm ? end_ - begin_ : end_;
+		double count = static_cast<double>(is_warm ? counted_ - warm_ : counted_);
 		o.per_second = ratio(count, seconds(all.time));
 		o.rollbacks = ratio(static_cast<double>(all.retries), count);
 		o.longest_wait = seconds(longest_wait_);
@@ -81,7 +82,7 @@ private:
 		std::minstd_rand random(~seed);
 		picker draws(objects_, point_.what->k, point_.what->zipf, seed);
 		set objects;
-		while (done_ < point_.transactions) {
+		while (!over_) {
 			unsigned draws_made = draws.pick(objects);
 			the_machine().work(draw_ * draws_made * (random() % 1024) / 512);
 			the_machine().lose_sight(); // some branch of drawing has surprised it
@@ -113,9 +114,15 @@ private:
 		sofar_.stamps = the_machine().watched();
 		if (done_ == warm_)
 			begin_ = sofar_;
-		if (done_ == point_.transactions)
-			end_ = sofar_;
+		if (over_)
+			return;
+		end_ = sofar_;
+		counted_ = done_;
+		over_ = done_ == point_.transactions || the_machine().transfers() > most_transfers;
 	}
+
+	/// Where each transaction is sent back again and again, fewer must do.
+	static constexpr uint64_t most_transfers = 40000000;
 
 	const point &point_;
 	duration draw_;
@@ -123,6 +130,8 @@ private:
 	pool objects_;
 	uint64_t warm_;
 	uint64_t done_ = 0;
+	uint64_t counted_ = 0; // of those, until it was over
+	bool over_ = false;
 	sums sofar_, begin_, end_;
 	duration longest_wait_ = 0;
 };
