@@ -26,7 +26,7 @@ all: build/release/libresv.a build/prove/libresv.a $(if $(wildcard build/.config
 # ---- Flavours ---------------------------------------------------------------------------------------------------
 
 tested   := plain prove asan tsan clang
-explored := sim sim-debug sim-prove relacy fuzz-sim
+explored := sim sim-debug sim-prove relacy fuzz-sim vcpu
 ported   := x86-32 arm64 riscv64
 flavours := release $(tested) clang-prove panic coverage $(explored) $(ported) fuzz custom
 
@@ -66,6 +66,7 @@ flags.sim       := -Isrc/port/sim
 flags.sim-debug := $(flags.sim)
 flags.sim-prove := $(flags.sim)
 flags.relacy    := -Itests/sim/relacy
+flags.vcpu      := -Isrc/port/vcpu
 
 # Clang follows who holds what; tests hold and release through ASSERT_EQ(), where it cannot.
 analysis.clang       := -Wthread-safety
@@ -110,17 +111,24 @@ sim_port := $(wildcard src/port/sim/*.cpp)
 sim      := $(wildcard tests/sim/*.cpp)
 sim_lockdep := tests/sim/main.cpp tests/sim/scenario.cpp $(wildcard tests/sim/lockdep/*.cpp)
 relacy   := $(wildcard tests/sim/relacy/*.cpp)
+vcpu_port := $(wildcard src/port/vcpu/*.cpp)
+simulate := $(addprefix tests/simulate/,main.cpp costs.cpp play.cpp starvation.cpp)
+calibrate := $(addprefix tests/simulate/,calibrate.cpp costs.cpp)
+simulate_tests := $(addprefix tests/simulate/,machine_test.cpp costs.cpp play.cpp)
 # The annotator, with the locks that reports know of; and what Relacy explores.
 lockdep_explored := $(wildcard lockdep/*.cpp) src/ww_mutex.cpp src/ww_checks.cpp src/wait_list.cpp src/parker.cpp
 relacy_explored  := src/ww_mutex.cpp src/wait_list.cpp src/parker.cpp
 fuzz     := $(wildcard tests/fuzz/*.cpp)
-headers  := $(wildcard include/*/* src/*.hpp src/port/sim/*.hpp src/port/sim/*/*.hpp lockdep/*.hpp tests/gpu/*.hpp \
+headers  := $(wildcard include/*/* src/*.hpp src/port/sim/*.hpp src/port/sim/*/*.hpp src/port/vcpu/*.hpp \
+	src/port/vcpu/*/*.hpp lockdep/*.hpp tests/gpu/*.hpp \
 	tests/gpu/host/*.hpp tests/gpu/kernel/*.h tests/gpu/kernel/client/*.hpp)
 scripts  := .ci/run $(wildcard tests/tools/* tests/bench/count/*.sh) tests/gpu/kernel/run tests/sim/check \
-	tests/sim/searches tests/sim/bugs/check tests/sim/spin/check tests/mutants/run \
+	tests/sim/searches tests/sim/bugs/check tests/sim/spin/check tests/simulate/run tests/simulate/check \
+	tests/mutants/run \
 	$(addprefix tests/kernel/,boot build check compare complaints fetch minimal one readme run)
 formatted := $(wildcard $(foreach dir,include/resv include/resv_port src src/port/host src/port/sim \
-	src/port/sim/resv_port src/port/host/resv_port src/port/linux lockdep tests tests/lockdep tests/misuse tests/gpu \
+	src/port/sim/resv_port src/port/vcpu src/port/vcpu/resv_port src/port/host/resv_port src/port/linux \
+	lockdep tests tests/lockdep tests/misuse tests/simulate tests/gpu \
 	tests/gpu/host tests/gpu/kernel tests/gpu/kernel/client tests/gpu/minimal tests/bench tests/bench/count \
 	tests/compile_fail tests/fastpath tests/fuzz tests/gdb tests/install tests/panic tests/sim tests/sim/lockdep \
 	tests/sim/relacy tests/sim/relacy/resv_port tests/kernel/bench tests/kernel/module tests/kernel/module/include \
@@ -158,6 +166,7 @@ $(call objects,$1,$(port) $(gpu_host) $(gpu_client)): private kind_flags = $(ana
 $(call objects,$1,$(tests)): private kind_flags = $(call tests_flags,$1) -Winvalid-pch \
 	-include build/$1/tests/precompiled.hpp
 $(call objects,$1,$(sim_port) $(sim) $(sim_lockdep) $(relacy) $(fuzz)): private kind_flags = -I.
+$(call objects,$1,$(vcpu_port) $(sort $(simulate) $(simulate_tests) $(calibrate))): private kind_flags = -I.
 $(call objects,$1,$(tests)): | build/need/test
 $(call objects,$1,$(filter %.cpp,$(tests))): build/$1/tests/precompiled.hpp.gch
 
@@ -189,6 +198,15 @@ build/$1/resv-sim: $(call objects,$1,$(core) $(sim_port) $(sim))
 
 build/$1/resv-sim-lockdep: $(call objects,$1,$(lockdep_explored) $(sim_port) $(sim_lockdep))
 	$$(call say,LINK)$(call cxx,$1) $(flags.$1) $$^ -lboost_context -o $$@
+
+build/$1/resv-simulate: $(call objects,$1,$(core) $(vcpu_port) $(simulate))
+	$$(call say,LINK)$(call cxx,$1) $(flags.$1) $$^ -lboost_context -o $$@
+
+build/$1/simulate_tests: $(call objects,$1,$(core) $(vcpu_port) $(simulate_tests))
+	$$(call say,LINK)$(call cxx,$1) $(flags.$1) $$^ -lboost_context -lgtest_main -lgtest -lpthread -o $$@
+
+build/$1/resv-calibrate: $(call objects,$1,$(calibrate)) build/$1/libresv.a
+	$$(call say,LINK)$(call cxx,$1) $(flags.$1) $$^ -lpthread -o $$@
 
 build/$1/resv-relacy: $(call objects,$1,$(relacy_explored) $(relacy))
 	$$(call say,LINK)$(call cxx,$1) $(flags.$1) $$^ -o $$@
@@ -276,6 +294,15 @@ explore: build/sim/resv-sim ## a SCENARIO, or their list (BOUND, SEED, SEARCH, M
 	@build/sim/resv-sim $(if $(SCENARIO),$(foreach option,bound seed search memory runs variant limit replay trace, \
 		$(addprefix --$(option)=,$(value $(shell echo $(option) | tr a-z A-Z)))) $(SCENARIO),--list)
 
+simulate: build/vcpu/resv-simulate | build/need/plot ## the locks on up to 1024 virtual CPUs (ARGS=more); build/simulate/*.svg
+	@tests/simulate/run $< build/simulate $(ARGS)
+
+calibrate: build/release/resv-calibrate build/vcpu/resv-simulate ## measure this machine, and the model of it beside it
+	@mkdir -p build/simulate
+	@build/release/resv-calibrate >build/simulate/costs
+	@cat build/simulate/costs
+	@build/vcpu/resv-simulate --costs=build/simulate/costs --compare
+
 # ---- Fuzzing ----------------------------------------------------------------------------------------------------
 
 # How often each target is run in a check.
@@ -322,18 +349,19 @@ $(call objects,fuzz,tests/fuzz/submit.c tests/gpu/kernel/ioctl.c): build/fuzz/%.
 kernels    := 6.12-lockdep 6.1 6.12 6.1-rt 6.12-rt
 host_steps := test-plain test-prove symbols compile-fail
 steps      := builds $(tested:%=test-%) symbols fastpath panic gdb compile-fail install-check examples workloads \
-	lockgraph bench-count fuzz check-sim check-kernel lint
+	lockgraph bench-count fuzz check-sim check-simulate check-kernel lint
 
 # What the steps need is made side by side, before they run one after the other. A part that cannot be made does not
 # stop the rest: its step will fail.
 test_program = $(patsubst test-%,build/%/tests/resv_tests,$(filter test-%,$1))
-sims = build/sim/resv-sim build/sim-debug/resv-sim build/sim-prove/resv-sim-lockdep build/relacy/resv-relacy
+sims = build/sim/resv-sim build/sim-debug/resv-sim build/sim-prove/resv-sim-lockdep build/relacy/resv-relacy \
+	build/vcpu/resv-simulate
 jobs = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
 check: ## everything, one summary at the end (about twenty minutes on two cores)
 check: build/need/test build/need/bench build/need/lint build/need/sim build/need/graph build/need/gdb build/need/kernel
 	-@$(MAKE) --keep-going $(jobs) builds stage lint build/plain/gpu/resv-gpu build/prove/gpu/resv-gpu \
-		$(call test_program,$(steps)) $(sims) $(fuzzers)
+		$(call test_program,$(steps)) $(sims) build/vcpu/simulate_tests $(fuzzers)
 	@tests/tools/check $(steps)
 
 check-host: build/need/test ## the tests without sanitizers, and what is as quick
@@ -342,7 +370,7 @@ check-host: build/need/test ## the tests without sanitizers, and what is as quic
 
 builds: ## what is built and run by no other step
 builds: all build/clang/libresv.a build/clang-prove/libresv.a build/bench/resv-bench \
-	build/bench/lockdep/resv-bench build/bench/contention/resv-bench
+	build/bench/lockdep/resv-bench build/bench/contention/resv-bench build/release/resv-calibrate
 
 test-%: build/%/tests/resv_tests ## the test suites in one flavour: plain, prove, asan, tsan or clang
 	@tests/tools/gtest $<
@@ -396,6 +424,11 @@ lockgraph: build/prove/gpu/resv-gpu build/plain/gpu/resv-gpu | build/need/graph 
 check-sim: $(sims) ## that no interleaving breaks the locks, and that planted bugs do (about two minutes on two cores)
 	@tests/sim/check
 
+$(call objects,vcpu,tests/simulate/machine_test.cpp): | build/need/test
+
+check-simulate: build/vcpu/simulate_tests build/vcpu/resv-simulate ## that the virtual CPUs count right, and that nobody starves
+	@tests/simulate/check $^
+
 check-kernel: ## that it works in stock kernels, and one with lockdep, in QEMU (KERNEL=; about seven minutes on two cores)
 check-kernel: build/prove/gpu/resv-gpu-client | build/need/build build/need/kernel
 	@tests/kernel/check $(or $(KERNEL),$(kernels))
@@ -409,6 +442,7 @@ mutants: build/prove/tests/resv_tests $(sims) ## that tests notice small changes
 		sim_debug='$(call objects,sim-debug,$(core) $(sim_port) $(sim))' \
 		sim_prove='$(call objects,sim-prove,$(lockdep_explored) $(sim_port) $(sim_lockdep))' \
 		relacy='$(call objects,relacy,$(relacy_explored) $(relacy))' \
+		vcpu='$(call objects,vcpu,$(core) $(vcpu_port) $(simulate))' \
 		tests/mutants/run '$(CXX) -std=c++20 $(freestanding) -w' \
 		$(or $(FILES),$(wildcard src/*.[ch]pp lockdep/*.[ch]pp)) $(ARGS)
 
@@ -417,14 +451,16 @@ bench-count: all | build/need/test ## that no operation takes more instructions 
 
 # ---- Style --------------------------------------------------------------------------------------------------------
 
-tidied := $(patsubst %,build/lint/%,$(core) $(port) $(sim_port) $(gpu) $(gpu_host) tests/gpu/kernel/core.cpp $(gpu_client))
+tidied := $(patsubst %,build/lint/%,$(core) $(port) $(sim_port) $(vcpu_port) $(gpu) $(gpu_host) tests/gpu/kernel/core.cpp \
+	$(gpu_client))
 $(patsubst %,build/lint/%,$(sim_port)): private tidy_flags = -Isrc/port/sim
+$(patsubst %,build/lint/%,$(vcpu_port)): private tidy_flags = -Isrc/port/vcpu
 
 # What cppcheck says of buffers that nobody reads before they are written, and of `requires`, is left out.
 lint: $(tidied) | build/need/lint ## clang-tidy, cppcheck, clang-format and shellcheck
 	@cppcheck --quiet --error-exitcode=1 --std=c++20 --language=c++ --enable=warning,performance,portability \
 		--suppress=uninitMemberVar --suppress=identicalConditionAfterEarlyExit -Iinclude -Isrc/port/host \
-		-Ibuild/prove/include $(core) $(port) $(sim_port)
+		-Ibuild/prove/include $(core) $(port) $(sim_port) $(vcpu_port)
 	@clang-format --dry-run -Werror $(formatted)
 	@shellcheck $(scripts)
 
@@ -471,6 +507,6 @@ clean: ## remove build/, your configuration included
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all run run-kernel bench bench-contention bench-kernel check check-host builds symbols fastpath panic gdb compile-fail stage \
-	install-check examples workloads lockgraph bench-count coverage mutants fuzz check-sim check-kernel check-ports \
-	explore lint format menuconfig install clean help
+.PHONY: all run run-kernel bench bench-contention bench-kernel check check-host builds symbols fastpath panic gdb \
+	compile-fail stage install-check examples workloads lockgraph bench-count coverage mutants fuzz check-sim \
+	check-simulate check-kernel check-ports explore simulate calibrate lint format menuconfig install clean help
