@@ -22,8 +22,8 @@ namespace {
 
 template <typename Lock>
 struct alignas(64) object {
+	long contents = 0; // in the line of the lock word, whatever else the lock has
 	Lock lock;
-	long contents = 0;
 };
 
 // Objects with one kind of lock. Schemes with the same kind share them: a million take longer to make than a round lasts.
