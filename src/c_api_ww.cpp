@@ -16,6 +16,7 @@ struct abi_check {
 	SAME(mutex_name_, mutex_name);
 	SAME(tracer_, tracer);
 	SAME(algorithm_, algorithm);
+	SAME(traffic_, traffic);
 #if RESV_PROVE_LOCKING
 	SAME(keys_.acquire, acquire_key);
 	SAME(keys_.mutex, mutex_key);
@@ -24,6 +25,7 @@ struct abi_check {
 #endif
 #undef SAME
 	static_assert(sizeof(ww_class) == sizeof(resv_ww_class));
+	static_assert(sizeof(ww_statistics) == sizeof(resv_ww_stats));
 	static_assert(static_cast<unsigned>(ww_algorithm::wound_wait) == 0); // RESV_DEFINE_WW_CLASS
 	static_assert(static_cast<unsigned>(ww_algorithm::wait_die) == 1);   // RESV_DEFINE_WD_CLASS
 };
@@ -46,6 +48,11 @@ const ww_mutex &of(const resv_ww_mutex *lock)
 } // namespace
 
 extern "C" {
+
+void resv_ww_class_stats(const resv_ww_class *c, resv_ww_stats *stats)
+{
+	in<ww_statistics>(stats) = in<const ww_class>(c).statistics();
+}
 
 void resv_ww_acquire_init(resv_ww_acquire_ctx *ctx, resv_ww_class *c)
 {

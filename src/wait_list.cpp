@@ -181,6 +181,7 @@ void wait_list::tell_younger(const ww_acquire_ctx &than)
 
 void wait_list::wound(ww_acquire_ctx &holder, const ww_acquire_ctx &by)
 {
+	by.cls().traffic_.count(by.task(), &ww_traffic::tally::wounds);
 	holder.wounded_.store(1, order::relaxed); // the token that follows, or the spin bit, publishes it
 	trace(ww_event::wound, by, &holder);
 }

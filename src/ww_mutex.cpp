@@ -16,6 +16,12 @@ namespace {
 // How long the first in line spins for a holder that runs, in turns of resv_port_relax(), before it sleeps.
 constexpr unsigned spin_turns = RESV_SPIN_TURNS;
 
+// And anybody, before standing in line: whoever holds the lock for a moment only is told nothing and wakes nobody then.
+constexpr unsigned turns_unannounced = 16;
+
+// How often a task meets a held lock from one look at the class's contention to the next.
+constexpr unsigned meetings_to_look = 32;
+
 int64_t deadline_of(const wait_request &request)
 {
 	if (request.timeout_ns == RESV_WAIT_FOREVER)
@@ -138,6 +144,8 @@ bool ww_mutex::take(wait_list &list, waiter &self)
 		list.set_no_barging(false);
 		if (self.ctx)
 			list.trace(ww_event::acquired, *self.ctx, nullptr);
+	} else if (self.ctx && list.first_locker()) {
+		self.ctx->cls().traffic_.count(self.ctx->task(), &ww_traffic::tally::bypasses);
 	}
 	if (self.ctx) {
 		self.ctx->link(*this);
@@ -168,24 +176,66 @@ bool ww_mutex::spin(waiter &self) const
 	return false;
 }
 
+// Before a task announces itself, it may as well have come a little later; so nothing here needs a proof of its own. True:
+// it has the lock, by the fast path. False: it stands in line.
+bool ww_mutex::come_later(ww_acquire_ctx *ctx, int64_t deadline)
+{
+	if constexpr (config::steady)
+		return false;
+	if (ctx) {
+		ww_traffic &traffic = ctx->cls().traffic_;
+		unsigned long before = traffic.count(ctx->task(), &ww_traffic::tally::contended);
+		unsigned away = ctx->holds_any() ? 0 : traffic.away_.load(order::relaxed);
+		if (ctx->wounded())
+			return false; // there it backs off at once
+		if (away != 0 || before % meetings_to_look == 0) {
+			int64_t now = resv_port_clock();
+			traffic.look(ww_traffic::to_ticks(now));
+			if (away != 0) {
+				int64_t until = now + ww_traffic::stay_ns(away);
+				traffic.count(ctx->task(), &ww_traffic::tally::stays);
+				resv_port_stand_back(until < deadline ? until : deadline);
+				return take_fast(ctx);
+			}
+		}
+	}
+	for (unsigned turn = 0; turn < turns_unannounced && waiters_.load(order::relaxed) == 0; turn++) {
+		if (owner_.load(order::relaxed) == 0) {
+			if (!take_fast(ctx))
+				return false;
+			if (ctx)
+				ctx->cls().traffic_.count(ctx->task(), &ww_traffic::tally::spins);
+			return true;
+		}
+		resv_port_relax(turn);
+	}
+	return false;
+}
+
 int ww_mutex::lock_contended(ww_acquire_ctx *ctx, const wait_request &request)
 {
 	if (ctx && locking_ctx() == ctx)
 		return -EALREADY; // a duplicate: no need to bother the list
+	int64_t deadline = deadline_of(request);
+	if (request.timeout_ns > 0 && come_later(ctx, deadline))
+		return 0;
 
 	parker own(ctx ? ctx->task() : resv_port_current());
 	waiter self(ctx, ctx ? ctx->parker_ : own);
-	int64_t deadline = deadline_of(request);
 	bool tried = false;
 	bool may_spin = true;
+	int64_t slept_since = 0;
 	int rc;
 
 	// Announced by the spin bit first, then the owner word is read, then the holder is wounded: the other order
 	// loses a wound.
 	wait_list list(*this);
 	for (;;) {
-		if (take(list, self))
+		if (take(list, self)) {
+			if (slept_since != 0)
+				ctx->cls().traffic_.slept(resv_port_clock() - slept_since);
 			return 0;
+		}
 		// It was awake and in its turn, and lost to somebody who came later: that happens once. Until it was awake
 		// others could pass, since a lock that waits for a sleeper serves nobody.
 		if (tried && list.first_locker() == &self)
@@ -210,6 +260,10 @@ int ww_mutex::lock_contended(ww_acquire_ctx *ctx, const wait_request &request)
 		if (spinning)
 			may_spin = tried = spin(self);
 		else if (!again) {
+			if (!config::steady && ctx && slept_since == 0) {
+				slept_since = resv_port_clock();
+				ctx->cls().traffic_.count(ctx->task(), &ww_traffic::tally::waits);
+			}
 			rc = self.mailbox.wait(request.mode, deadline);
 			may_spin = tried = true;
 		}
@@ -217,6 +271,8 @@ int ww_mutex::lock_contended(ww_acquire_ctx *ctx, const wait_request &request)
 		if (rc != 0)
 			break;
 	}
+	if (rc == -EDEADLK)
+		ctx->cls().traffic_.backed_off(*ctx);
 	if (self.queued) {
 		list.remove(self);
 		if (ctx && rc != -EDEADLK)

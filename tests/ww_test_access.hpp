@@ -26,6 +26,14 @@ struct ww_test_access {
 			lock.debug_.since.store(0, order::relaxed);
 	}
 
+	static void decide(ww_traffic &t, unsigned long now, unsigned long begun, unsigned long contended)
+	{
+		t.decide(now, {begun, contended});
+	}
+	static unsigned long look_at(const ww_traffic &t) { return t.look_at_.load(order::relaxed); }
+	static unsigned away(const ww_traffic &t) { return t.away_.load(order::relaxed); }
+	static void set_away(ww_class &cls, unsigned away) { cls.traffic_.away_.store(away, order::relaxed); }
+
 	static void give_stamp(ww_acquire_ctx &ctx) { (void)ctx.ensure_stamp(); }
 };
 

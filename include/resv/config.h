@@ -43,6 +43,12 @@
 #define RESV_SPIN_TURNS 512
 #endif
 
+#ifdef CONFIG_RESV_STEADY
+#define RESV_STEADY 1
+#else
+#define RESV_STEADY 0
+#endif
+
 /* How much the annotator can keep in mind. */
 #ifdef CONFIG_RESV_LOCKDEP_CLASSES
 #define RESV_LOCKDEP_CLASSES CONFIG_RESV_LOCKDEP_CLASSES

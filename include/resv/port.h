@@ -77,6 +77,12 @@ void resv_port_task_wake(resv_port_task task);
 /** One turn of a spin loop; `turn` counts from 0. A port without control over preemption yields now and then. */
 void resv_port_relax(unsigned turn);
 
+/**
+ * Stands back until the clock reads `until_ns`, or for somewhat longer: runs, but lets the CPU go to whoever wants it,
+ * and does not ask for it back as one that slept would. Context: task; may sleep.
+ */
+void resv_port_stand_back(int64_t until_ns);
+
 /** The caller is not preempted until resv_port_critical_end(), where the port can have that. Nests. Context: any. */
 void resv_port_critical_begin(void);
 void resv_port_critical_end(void);

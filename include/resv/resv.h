@@ -39,13 +39,16 @@ struct resv_ww_class {
 	struct resv_lock_class_key acquire_key;
 	struct resv_lock_class_key mutex_key;
 #endif
+	unsigned char traffic[19 * 64] __attribute__((aligned(64)));
 };
 
 /* private: one word for each pointer-sized field; checked against the C++ classes when the library is built */
 #define RESV_LOCKDEP_MAP_WORDS (RESV_PROVE_LOCKING * (3 + 8 / sizeof(uintptr_t)))
 #define RESV_TAKEN_WORDS       (RESV_PROVE_LOCKING * (1 + 8 / sizeof(uintptr_t)))
 #define RESV_WW_MUTEX_WORDS    (4 + 2 * RESV_DEBUG_WW_MUTEXES + RESV_TAKEN_WORDS + RESV_LOCKDEP_MAP_WORDS)
-#define RESV_WW_CTX_WORDS      (7 + (3 + 8 / sizeof(uintptr_t)) * RESV_DEBUG_WW_MUTEXES + RESV_LOCKDEP_MAP_WORDS)
+#define RESV_WW_CTX_WORDS                                                                  \
+	(8 - sizeof(uintptr_t) / 8 + (3 + 8 / sizeof(uintptr_t)) * RESV_DEBUG_WW_MUTEXES + \
+	 RESV_LOCKDEP_MAP_WORDS)
 
 /* the lock, four fences, a table for more of them, its version, and two counts */
 #define RESV_OBJECT_WORDS (RESV_WW_MUTEX_WORDS + 6 + 8 / sizeof(uintptr_t))
@@ -72,9 +75,12 @@ struct resv_ww_acquire_ctx {
 #else
 #define RESV_WW_CLASS_KEYS_
 #endif
-#define RESV_WW_CLASS_INITIALIZER_(name, algorithm)                                   \
-	{                                                                             \
-		0, #name "_acquire", #name "_mutex", 0, algorithm RESV_WW_CLASS_KEYS_ \
+#define RESV_WW_CLASS_INITIALIZER_(name, algorithm)                                    \
+	{                                                                              \
+		0, #name "_acquire", #name "_mutex", 0, algorithm RESV_WW_CLASS_KEYS_, \
+		{                                                                      \
+			0                                                              \
+		}                                                                      \
 	}
 
 /**
@@ -85,6 +91,22 @@ struct resv_ww_acquire_ctx {
 
 /** Defines a wait-die class: the younger requester backs off. Linux: DEFINE_WD_CLASS. */
 #define RESV_DEFINE_WD_CLASS(name) struct resv_ww_class name = RESV_WW_CLASS_INITIALIZER_(name, 1)
+
+/** What the contexts of a class have met so far; all 0 with CONFIG_RESV_STEADY. Not in Linux. */
+struct resv_ww_stats {
+	unsigned long contended;       /**< how often a lock was not to be had at once */
+	unsigned long spins;           /**< ... and was had by watching it for a moment */
+	unsigned long stays;           /**< ... and the context stayed away for a while */
+	unsigned long waits;           /**< how often a context slept in line */
+	unsigned long bypasses;        /**< locks that were taken ahead of somebody in line */
+	unsigned long wounds;          /**< holders that were told to back off */
+	unsigned long deaths;          /**< how often a context had to back off */
+	unsigned long most_retries;    /**< the most often that one context had to */
+	unsigned long longest_wait_us; /**< the longest that one slept in line; microseconds of 1024 ns */
+};
+
+/** Tells what it is. Counts of what happens meanwhile may be missing. Context: any. */
+void resv_ww_class_stats(const struct resv_ww_class *ww_class, struct resv_ww_stats *stats);
 
 /**
  * Begins an attempt. Unlike Linux's it takes no stamp yet: the context gets one when it first meets contention, and

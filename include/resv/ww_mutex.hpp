@@ -12,35 +12,12 @@
 #include <resv/lockdep.hpp>
 #include <resv/parker.hpp>
 #include <resv/thread_safety.hpp>
-#include <resv/ww_debug.hpp>
+#include <resv/ww_class.hpp>
 
 namespace resv {
 
-class ww_acquire_ctx;
-class ww_mutex;
 class wait_list;
 struct waiter;
-
-/// Who gives way when two contexts want each other's locks. The older context (the one that met contention first)
-/// always gets its way.
-enum class ww_algorithm : unsigned {
-	wound_wait, ///< the older wounds the younger holder, which backs off when it next has to wait
-	wait_die,   ///< the younger requester backs off at once if it holds anything
-};
-
-/// What a tracer sees; all of it happens off the fast path.
-enum class ww_event : unsigned {
-	wait,     ///< `self` begins to wait; `other` is the holder if it has a context
-	acquired, ///< `self` took the lock after it had waited
-	wound,    ///< `self` wounded the holder `other`
-	die,      ///< `self` got -EDEADLK; `other` is the holder if it has a context
-	leave,    ///< `self` gave up waiting for another reason (signal, timeout)
-};
-
-/// Called with the lock's wait list held: must not block, sleep, or take a resv lock. The contexts are valid only
-/// during the call.
-using ww_tracer = void (*)(ww_event, const ww_mutex &, const ww_acquire_ctx &self,
-			   const ww_acquire_ctx *other);
 
 /// How a wait may end early.
 struct wait_request {
@@ -56,37 +33,6 @@ constexpr wait_request for_at_most(int64_t ns)
 {
 	return {RESV_PARK_UNINTERRUPTIBLE, ns};
 }
-
-/// A set of mutexes that are locked together, and the algorithm that they use. Static.
-class ww_class {
-public:
-	/// The names appear in reports: `acquire_name` for the context, `mutex_name` for the locks.
-	constexpr ww_class(ww_algorithm algorithm, const char *acquire_name, const char *mutex_name)
-		: acquire_name_(acquire_name), mutex_name_(mutex_name), algorithm_(algorithm)
-	{}
-
-	constexpr ww_algorithm algorithm() const { return algorithm_; }
-	constexpr const char *acquire_name() const { return acquire_name_; }
-	constexpr const char *mutex_name() const { return mutex_name_; }
-
-	/// Installs a tracer, or none (nullptr). Context: no lock of the class may be in use.
-	void set_tracer(ww_tracer tracer) { tracer_ = tracer; }
-
-private:
-	friend class ww_acquire_ctx;
-	friend class ww_mutex;
-	friend class wait_list;
-	friend struct abi_check;
-
-	unsigned long next_stamp();
-
-	atomic<unsigned long> stamp_{0}; // the last one given out
-	const char *acquire_name_;
-	const char *mutex_name_;
-	ww_tracer tracer_ = nullptr;
-	ww_algorithm algorithm_;
-	[[no_unique_address]] ww_class_keys keys_{};
-};
 
 /// One task's attempt to hold several locks of a class. Lives on the task's stack; used by that task alone.
 class ww_acquire_ctx {
@@ -138,6 +84,7 @@ public:
 private:
 	friend class ww_mutex;
 	friend class wait_list;
+	friend class ww_traffic;
 	friend class ww_checks;
 	friend struct ww_rules;
 	friend class ww_description;
@@ -155,6 +102,7 @@ private:
 	// for: that bit keeps the context alive (see the table above ww_mutex).
 	atomic<unsigned long> stamp_{0};
 	atomic<unsigned> wounded_{0};
+	unsigned retries_ = 0; // how often it had to back off; the own task's alone
 
 	ww_class *class_;
 	parker parker_;
@@ -285,6 +233,7 @@ private:
 	int lock_common(ww_acquire_ctx *ctx, const wait_request &request);
 	int lock_contended(ww_acquire_ctx *ctx, const wait_request &request);
 	bool trylock_contended(ww_acquire_ctx *ctx);
+	bool come_later(ww_acquire_ctx *ctx, int64_t deadline);
 	int wait_contended(ww_acquire_ctx *ctx, const wait_request &request);
 	static bool is_self(uintptr_t owner, const ww_acquire_ctx *ctx);
 	void judge_late(ww_acquire_ctx &ctx);
@@ -458,6 +407,8 @@ inline ww_acquire_ctx::ww_acquire_ctx(ww_class &cls)
 	: class_(&cls), parker_(resv_port_current()),
 	  dep_map_(cls.keys_.acquire, cls.acquire_name(), 0, ww_context_traits)
 {
+	if (cls.traffic_.watched()) [[unlikely]]
+		cls.traffic_.count_begun(task());
 	if constexpr (config::debug_ww_mutexes)
 		ww_checks::begin(*this);
 }

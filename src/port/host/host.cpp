@@ -306,6 +306,13 @@ void resv_port_relax(unsigned turn)
 #endif
 }
 
+void resv_port_stand_back(int64_t until_ns)
+{
+	for (unsigned turn = 0; resv_port_clock() < until_ns;)
+		for (unsigned end = turn + 8; turn != end; turn++)
+			resv_port_relax(turn);
+}
+
 // User space cannot keep its CPU. The spinners' sched_yield() bounds what a preempted holder costs.
 void resv_port_critical_begin(void) {}
 void resv_port_critical_end(void) {}

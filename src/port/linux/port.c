@@ -107,6 +107,14 @@ void resv_port_relax(unsigned int turn)
 	cpu_relax();
 }
 
+void resv_port_stand_back(int64_t until_ns)
+{
+	while (resv_port_clock() < until_ns) {
+		cpu_relax();
+		cond_resched();
+	}
+}
+
 void resv_port_critical_begin(void)
 {
 	preempt_disable();

@@ -95,6 +95,11 @@ void resv_port_relax(unsigned)
 	the_machine().relax();
 }
 
+void resv_port_stand_back(int64_t)
+{
+	the_machine().relax();
+}
+
 void resv_port_critical_begin()
 {
 	the_machine().critical(1);

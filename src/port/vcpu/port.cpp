@@ -65,6 +65,12 @@ void resv_port_relax(unsigned turn)
 	the_machine().relax(turn);
 }
 
+void resv_port_stand_back(int64_t until_ns)
+{
+	for (unsigned turn = 0; resv_port_clock() < until_ns; turn++)
+		resv_port_relax(turn);
+}
+
 void resv_port_critical_begin()
 {
 	the_machine().critical(1);

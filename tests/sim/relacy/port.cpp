@@ -120,6 +120,11 @@ void resv_port_relax(unsigned)
 	rl::yield(1, RL_INFO);
 }
 
+void resv_port_stand_back(int64_t)
+{
+	rl::yield(1, RL_INFO);
+}
+
 void resv_port_critical_begin()
 {
 	port::get().critical(1);

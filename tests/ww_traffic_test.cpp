@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: MIT OR GPL-2.0-only
+//
+// What a class counts of its contention, and what it decides by that. Time and counts are the test's own there.
+#include "helpers.hpp"
+
+#include <resv/resv.h>
+
+#include <limits>
+
+namespace resv::test {
+namespace {
+
+// ---- Deciding ------------------------------------------------------------------------------------------------------------
+
+// A class whose tasks get done so many transactions in an epoch, for each time to stay away.
+class ww_traffic_decides : public testing::Test {
+protected:
+	static constexpr unsigned long epoch = 1000; // ticks, as in ww_traffic.cpp
+
+	// One look, when it is due; how long after the one before.
+	unsigned long look(unsigned long met_in_an_epoch)
+	{
+		unsigned long took = ww_test_access::look_at(traffic) - now;
+		if (static_cast<long>(took) < static_cast<long>(epoch))
+			took = epoch; // the first
+		now += took;
+		begun += done[ww_test_access::away(traffic)] * took / epoch;
+		contended += met_in_an_epoch * took / epoch;
+		ww_test_access::decide(traffic, now, begun, contended);
+		return took;
+	}
+
+	// Looks until it is done with `tries`.
+	void try_out(int tries)
+	{
+		for (bool before = false; tries != 0; before = traffic.watched()) {
+			look(1000);
+			tries -= before && !traffic.watched();
+		}
+	}
+
+	unsigned away() { return ww_test_access::away(traffic); }
+
+	ww_traffic traffic;
+	unsigned long done[4] = {1000, 1000, 1000, 1000};
+	unsigned long now = 0;
+	unsigned long begun = 0;
+	unsigned long contended = 0;
+};
+
+TEST_F(ww_traffic_decides, nothing_while_few_meet)
+{
+	for (int i = 0; i < 100; i++) {
+		look(63);
+		ASSERT_FALSE(traffic.watched());
+		ASSERT_EQ(away(), 0u);
+	}
+	look(64);
+	EXPECT_TRUE(traffic.watched());
+}
+
+TEST_F(ww_traffic_decides, not_by_meetings_that_took_long_to_come)
+{
+	look(0);
+	now += 10 * epoch; // nobody looked in between
+	for (int i = 0; i < 10; i++) {
+		contended += 64;
+		now += 2 * epoch;
+		ww_test_access::decide(traffic, now, begun, contended);
+		ASSERT_FALSE(traffic.watched());
+	}
+}
+
+TEST_F(ww_traffic_decides, counts_for_two_epochs)
+{
+	look(0);
+	look(1000);
+	EXPECT_TRUE(traffic.watched());
+	EXPECT_EQ(away(), 0u);
+	look(1000);
+	EXPECT_TRUE(traffic.watched());
+	EXPECT_EQ(away(), 1u);
+	look(1000);
+	EXPECT_FALSE(traffic.watched());
+}
+
+TEST_F(ww_traffic_decides, comes_together_where_that_is_better)
+{
+	done[1] = done[2] = done[3] = 900;
+	for (int i = 1; i < 20; i++) {
+		try_out(1);
+		ASSERT_EQ(away(), 0u);
+	}
+}
+
+TEST_F(ww_traffic_decides, stays_away_only_where_it_is_worth_it)
+{
+	done[1] = 1125;
+	try_out(1);
+	EXPECT_EQ(away(), 0u);
+	done[1] = 1126;
+	try_out(1);
+	EXPECT_EQ(away(), 1u);
+}
+
+TEST_F(ww_traffic_decides, finds_the_best_and_keeps_to_it)
+{
+	for (unsigned best = 0; best < 4; best++) {
+		for (unsigned i = 0; i < 4; i++)
+			done[i] = i < best ? 1000 * (i + 1) : 1000 * (best + 1) - 400 * (i - best);
+		try_out(8);
+		for (int i = 0; i < 8; i++) {
+			EXPECT_EQ(away(), best);
+			try_out(1);
+		}
+	}
+}
+
+TEST_F(ww_traffic_decides, comes_back_where_that_costs_little)
+{
+	done[1] = 2000;
+	done[2] = 4000;
+	try_out(4);
+	ASSERT_EQ(away(), 2u);
+	done[3] = 4000;
+	done[1] = 3800;
+	try_out(2); // longer is not better, and shorter is nearly as good
+	EXPECT_EQ(away(), 1u);
+	done[0] = 3500;
+	try_out(2);
+	EXPECT_EQ(away(), 1u);
+}
+
+TEST_F(ww_traffic_decides, tries_ever_more_rarely_what_was_not_better)
+{
+	auto until_next = [&] {
+		unsigned long took = 0;
+		while (!traffic.watched())
+			took += look(1000);
+		return took;
+	};
+	done[1] = 500;
+	unsigned long expected = 16 * epoch;
+	for (int i = 0; i < 7; i++, expected *= 2) {
+		try_out(1);
+		EXPECT_EQ(until_next(), expected);
+	}
+	for (int i = 0; i < 3; i++) {
+		try_out(1);
+		EXPECT_EQ(until_next(), expected / 2);
+	}
+	done[1] = 5000; // all is different now
+	try_out(1);
+	EXPECT_EQ(until_next(), 8 * epoch);
+}
+
+TEST_F(ww_traffic_decides, calms_down_when_few_meet)
+{
+	done[1] = 5000;
+	try_out(1);
+	ASSERT_EQ(away(), 1u);
+	while (!traffic.watched())
+		look(4);
+	try_out(1);
+	while (away() != 0) {
+		ASSERT_FALSE(traffic.watched());
+		look(3);
+	}
+	EXPECT_FALSE(traffic.watched());
+}
+
+TEST_F(ww_traffic_decides, when_time_wraps)
+{
+	now = std::numeric_limits<unsigned long>::max() - 2 * epoch;
+	done[1] = 5000;
+	try_out(1);
+	EXPECT_LT(now, 100 * epoch);
+	EXPECT_EQ(away(), 1u);
+}
+
+// ---- Counting --------------------------------------------------------------------------------------------------------------
+
+class ww_traffic_counts : public with_both {
+protected:
+	ww_statistics since() const
+	{
+		ww_statistics s = cls.statistics();
+		s.contended -= before.contended;
+		s.waits -= before.waits;
+		s.bypasses -= before.bypasses;
+		s.wounds -= before.wounds;
+		s.deaths -= before.deaths;
+		return s;
+	}
+
+	ww_statistics before = cls.statistics();
+};
+INSTANTIATE_TEST_SUITE_P(both, ww_traffic_counts, testing::ValuesIn(both_algorithms), algorithm_name);
+
+TEST_P(ww_traffic_counts, nothing_where_nobody_meets)
+{
+	calm_ctx ctx(cls);
+
+	for (ww_mutex &lock : m)
+		ASSERT_EQ(lock.lock(&ctx), 0);
+	ctx.unlock_all();
+	EXPECT_EQ(since().contended, 0u);
+}
+
+TEST_P(ww_traffic_counts, who_waits_and_for_how_long)
+{
+	party holder(cls), other(cls);
+
+	ASSERT_EQ(holder.lock(m[0]), 0);
+	other.start_lock(m[0]);
+	ASSERT_TRUE(first_sleeps(m[0]));
+	auto begin = std::chrono::steady_clock::now();
+	while (std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(20))
+		std::this_thread::yield();
+	holder.unlock(m[0]);
+	EXPECT_EQ(other.finish(), 0);
+	other.unlock(m[0]);
+	EXPECT_EQ(since().contended, 1u);
+	EXPECT_EQ(since().waits, 1u);
+	EXPECT_GE(since().longest_wait_us, 15u); // it may have begun to sleep a little later
+}
+
+TEST_P(ww_traffic_counts, who_backs_off)
+{
+	party old(cls), young(cls);
+
+	provoke_deadlk(old, young, m[0], m[1]);
+	EXPECT_EQ(since().deaths, 1u);
+	EXPECT_EQ(since().wounds, GetParam() == ww_algorithm::wound_wait ? 1u : 0u);
+	old.unlock_all();
+	young.start_over_with(m[0]);
+	EXPECT_EQ(young.finish(), 0);
+	young.unlock_all();
+	provoke_deadlk(old, young, m[0], m[1]);
+	EXPECT_EQ(since().deaths, 2u);
+	EXPECT_GE(since().most_retries, 2u);
+	old.unlock_all();
+	young.start_over_with(m[0]);
+	EXPECT_EQ(young.finish(), 0);
+}
+
+TEST_P(ww_traffic_counts, who_is_passed)
+{
+	party first(cls);
+	calm_ctx passing(cls);
+	bool passed = false;
+
+	for (int attempts = 0; attempts < 1000 && !passed; attempts++) { // it may be awake too soon
+		ASSERT_EQ(m[0].lock(&passing), 0);
+		first.start_lock(m[0]);
+		ASSERT_TRUE(first_sleeps(m[0]));
+		m[0].unlock();
+		passed = m[0].trylock(&passing);
+		EXPECT_EQ(since().bypasses, passed ? 1u : 0u);
+		if (passed)
+			m[0].unlock();
+		EXPECT_EQ(first.finish(), 0);
+		first.unlock(m[0]);
+	}
+	EXPECT_TRUE(passed);
+}
+
+TEST_P(ww_traffic_counts, in_c_as_well)
+{
+	party old(cls), young(cls);
+	resv_ww_stats stats{};
+
+	provoke_deadlk(old, young, m[0], m[1]);
+	resv_ww_class_stats(reinterpret_cast<const resv_ww_class *>(&cls), &stats);
+	ww_statistics same = cls.statistics();
+	EXPECT_EQ(stats.contended, same.contended);
+	EXPECT_EQ(stats.deaths, same.deaths);
+	EXPECT_EQ(stats.wounds, same.wounds);
+	EXPECT_EQ(stats.waits, same.waits);
+	EXPECT_EQ(stats.most_retries, same.most_retries);
+	EXPECT_EQ(stats.longest_wait_us, same.longest_wait_us);
+	old.unlock_all();
+	young.start_over_with(m[0]);
+	EXPECT_EQ(young.finish(), 0);
+}
+
+// ---- Staying away ------------------------------------------------------------------------------------------------------------
+
+TEST_P(ww_traffic_counts, who_holds_nothing_stays_away)
+{
+	party holder(cls), other(cls), third(cls);
+	auto stays = [&] { return cls.statistics().stays; };
+
+	ww_test_access::set_away(cls, 3);
+	ASSERT_EQ(holder.lock(m[0]), 0);
+	unsigned long stays_before = stays();
+	other.start_lock(m[0]);
+	ASSERT_TRUE(waits(m[0])); // and stands in line then
+	EXPECT_EQ(stays(), stays_before + 1);
+	ASSERT_EQ(third.lock(m[1]), 0);
+	third.start_lock(m[0]); // somebody may want what it holds
+	if (GetParam() == ww_algorithm::wound_wait)
+		ASSERT_TRUE(waits(m[0], 2));
+	else
+		EXPECT_EQ(third.finish(), -EDEADLK);
+	EXPECT_EQ(stays(), stays_before + 1);
+	ww_test_access::set_away(cls, 0);
+	holder.unlock(m[0]);
+	EXPECT_EQ(other.finish(), 0);
+	other.unlock(m[0]);
+	if (GetParam() == ww_algorithm::wait_die)
+		third.start_over_with(m[0]);
+	third.finish();
+	third.unlock_all();
+}
+
+TEST_P(ww_traffic_counts, who_has_a_deadline_is_back_by_then)
+{
+	party holder(cls), other(cls);
+
+	ww_test_access::set_away(cls, 3);
+	ASSERT_EQ(holder.lock(m[0]), 0);
+	EXPECT_EQ(other.lock(m[0], for_at_most(1000)), -ETIME);
+	unsigned long stays = cls.statistics().stays;
+	EXPECT_EQ(other.lock(m[0], for_at_most(0)), -ETIME); // does not wait at all
+	EXPECT_EQ(cls.statistics().stays, stays);
+	ww_test_access::set_away(cls, 0);
+	holder.unlock(m[0]);
+}
+
+} // namespace
+} // namespace resv::test
