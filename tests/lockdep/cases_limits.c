@@ -65,6 +65,8 @@ static const char *held_locks(void)
 	CHECK(held(&held_maps[TOO_MANY - 1]) == RESV_LOCK_STATE_UNKNOWN);
 	CHECK(held(&held_maps[TOO_MANY]) == RESV_LOCK_STATE_UNKNOWN);
 	resv_lockdep_assert_held(&held_maps[TOO_MANY]);
+	CHECK(resv_lockdep_pin(&held_maps[TOO_MANY - 1]).val == 0);
+	resv_lockdep_downgrade(&held_maps[TOO_MANY - 1], 0);
 	for (unsigned i = TOO_MANY; i-- != 0;)
 		drop(&held_maps[i]);
 	CHECK(NO_REPORT());
