@@ -669,6 +669,144 @@ TEST_F(lockdep_c, report_tells_a_wait_from_a_lock)
 	forget();
 }
 
+// While a report is made the annotator works for the task already: it neither looks at what the handler does with locks,
+// nor knows what it asks.
+TEST_F(lockdep_c, handler_of_a_report_is_not_annotated)
+{
+	struct {
+		resv_lockdep_map &driver, &ring;
+		unsigned calls = 0;
+	} seen{driver, ring};
+
+	resv_lockdep_acquire(&driver, 0, 0, 0, 1, nullptr, 0x1000);
+	resv_lockdep_set_report_handler(
+		[](resv_report_kind, const char *, void *data) {
+			auto &[held, not_held, calls] = *static_cast<decltype(seen) *>(data);
+			const auto count_lines = [](const char *, void *lines) {
+				++*static_cast<unsigned *>(lines);
+			};
+			struct resv_lockdep_stats stats;
+			struct resv_lockdep_class_stats class_stats;
+			unsigned lines = 0;
+
+			calls++;
+			EXPECT_EQ(resv_lockdep_is_held(&held), RESV_LOCK_STATE_UNKNOWN);
+			resv_lockdep_assert_map_held_(&not_held);
+			EXPECT_EQ(resv_lockdep_pin(&held).val, 0u);
+			resv_lockdep_repin(&held, {1});
+			resv_lockdep_unpin(&held, {1});
+			resv_lockdep_acquire(&not_held, 0, 0, 0, 1, nullptr, 0x1000);
+			resv_lockdep_release(&not_held, 0x2000);
+			resv_lockdep_sync(&not_held, 0, 0, 1, nullptr, 0x3000);
+			resv_lockdep_set_class(&not_held, "ring", &ring_key, 3, 0x4000);
+			resv_lockdep_downgrade(&held, 0x4000);
+			resv_lockdep_set_cmp_fn(
+				&held, [](const resv_lockdep_map *, const resv_lockdep_map *) { return -1; });
+			resv_lockdep_contended(&held, 0x5000);
+			resv_lockdep_acquired(&held, 0x5000);
+			resv_lockdep_free(&held, sizeof(held));
+			resv_lockdep_unregister(&driver_key, sizeof(driver_key));
+			EXPECT_EQ(resv_lockdep_declare_order(&held, &not_held), 0);
+			resv_lockdep_no_blocking_begin();
+			resv_lockdep_no_blocking_end();
+			resv_lockdep_dump_dot(count_lines, &lines);
+			resv_lockdep_dump_held(count_lines, &lines);
+			EXPECT_EQ(lines, 0u);
+			resv_lockdep_stats(&stats);
+			EXPECT_EQ(stats.classes_max, 0u);
+			EXPECT_FALSE(resv_lockdep_class_stats(0, &class_stats));
+			resv_lockdep_reset();
+		},
+		&seen);
+	resv_lockdep_assert_map_held_(&ring);
+	EXPECT_EQ(seen.calls, 1u);
+	EXPECT_EQ(resv_lockdep_is_held_type(&driver, 0), RESV_LOCK_STATE_HELD);
+	EXPECT_EQ(resv_lockdep_is_held(&ring), RESV_LOCK_STATE_NOT_HELD);
+	resv_lockdep_release(&driver, 0x2000);
+	EXPECT_EQ(resv_lockdep_is_held(&driver), RESV_LOCK_STATE_NOT_HELD);
+	EXPECT_EQ(seen.calls, 1u);
+	forget();
+}
+
+// There are that many that some would be 0, if they could.
+TEST_F(lockdep_c, no_pin_has_the_cookie_0)
+{
+	unsigned zeros = 0;
+
+	resv_lockdep_acquire(&driver, 0, 0, 0, 1, nullptr, 0x1000);
+	for (unsigned i = 0; i < 3u << 20; i++) {
+		const resv_pin_cookie cookie = resv_lockdep_pin(&driver);
+		zeros += cookie.val == 0;
+		resv_lockdep_unpin(&driver, cookie);
+	}
+	resv_lockdep_release(&driver, 0x2000);
+	EXPECT_EQ(zeros, 0u);
+	forget();
+}
+
+// Who changes what he holds is named as the one who took it.
+TEST_F(lockdep_c, place_of_a_change_is_that_of_the_lock)
+{
+	const auto place_of_held = [] {
+		std::string line;
+		resv_lockdep_dump_held(
+			[](const char *text, void *to) { *static_cast<std::string *>(to) = text; }, &line);
+		return line.substr(line.rfind(' ') + 1);
+	};
+
+	resv_lockdep_acquire(&driver, 0, 0, 0, 1, nullptr, 0x1000);
+	EXPECT_EQ(place_of_held(), "0x1000");
+	resv_lockdep_set_class(&driver, "ring", &ring_key, 3, 0x2000);
+	EXPECT_EQ(place_of_held(), "0x2000");
+	resv_lockdep_downgrade(&driver, 0x3000);
+	EXPECT_EQ(place_of_held(), "0x3000");
+	resv_lockdep_release(&driver, 0x4000);
+	forget();
+}
+
+/// The names of all classes, in the order of their numbers.
+std::vector<std::string> names_in_picture()
+{
+	std::vector<std::string> names;
+
+	resv_lockdep_dump_dot(
+		[](const char *text, void *to) {
+			const std::string line = text;
+			const size_t begin = line.find("[label=\"");
+			if (begin != line.npos && line.find("->") == line.npos)
+				static_cast<std::vector<std::string> *>(to)->push_back(
+					line.substr(begin + 8, line.rfind('"') - begin - 8));
+		},
+		&names);
+	return names;
+}
+
+TEST_F(lockdep_c, classes_of_one_name_are_numbered)
+{
+	static resv_lock_class_key keys[5];
+	static const char *const names[] = {"ring", "ring", "rin", "rings", "ring"};
+	resv_lockdep_map maps[5];
+
+	// What is registered anew begins to count anew.
+	for (unsigned turn = 0; turn < 3; turn++) {
+		if (turn != 2)
+			resv_lockdep_reset();
+		else
+			resv_lockdep_unregister(keys, sizeof(keys));
+		for (unsigned i = 0; i < 5; i++) {
+			resv_lockdep_init_map(&maps[i], names[i], &keys[i], 0);
+			resv_lockdep_acquire(&maps[i], i == 2, 0, 0, 1, nullptr, 0x1000);
+			resv_lockdep_release(&maps[i], 0x2000);
+		}
+		resv_lockdep_acquire(&maps[0], 1, 0, 0, 1, nullptr, 0x1000);
+		resv_lockdep_release(&maps[0], 0x2000);
+		EXPECT_EQ(names_in_picture(),
+			  (std::vector<std::string>{"ring", "ring#2", "rin/1", "rings", "ring#3", "ring/1"}));
+	}
+	resv_lockdep_reset();
+	forget();
+}
+
 TEST_F(lockdep_c, picture_of_the_orders)
 {
 	resv_lock_class_key quoted_key;
