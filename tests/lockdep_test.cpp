@@ -677,7 +677,9 @@ TEST_F(lockdep_c, handler_of_a_report_is_not_annotated)
 		resv_lockdep_map &driver, &ring;
 		unsigned calls = 0;
 	} seen{driver, ring};
+	resv_lockdep_map second;
 
+	resv_lockdep_init_map(&second, "driver", &driver_key, 0);
 	resv_lockdep_acquire(&driver, 0, 0, 0, 1, nullptr, 0x1000);
 	resv_lockdep_set_report_handler(
 		[](resv_report_kind, const char *, void *data) {
@@ -722,9 +724,11 @@ TEST_F(lockdep_c, handler_of_a_report_is_not_annotated)
 	EXPECT_EQ(seen.calls, 1u);
 	EXPECT_EQ(resv_lockdep_is_held_type(&driver, 0), RESV_LOCK_STATE_HELD);
 	EXPECT_EQ(resv_lockdep_is_held(&ring), RESV_LOCK_STATE_NOT_HELD);
+	resv_lockdep_sync(&second, 0, 0, 1, nullptr, 0x3000); // of a class that has no order of its own
+	EXPECT_EQ(seen.calls, 2u);
 	resv_lockdep_release(&driver, 0x2000);
 	EXPECT_EQ(resv_lockdep_is_held(&driver), RESV_LOCK_STATE_NOT_HELD);
-	EXPECT_EQ(seen.calls, 1u);
+	EXPECT_EQ(seen.calls, 2u);
 	forget();
 }
 
