@@ -847,6 +847,101 @@ TEST_F(lockdep_c, picture_of_the_orders)
 	forget();
 }
 
+std::string picture()
+{
+	std::string text;
+	resv_lockdep_dump_dot(
+		[](const char *line, void *to) {
+			// after what is the same in all: the title and the style
+			if (line[0] == '\t' && line[1] == 'c')
+				static_cast<std::string *>(to)->append(line + 1).append("\n");
+		},
+		&text);
+	return text;
+}
+
+void take_in_order(std::initializer_list<resv_lockdep_map *> maps)
+{
+	for (resv_lockdep_map *map : maps)
+		resv_lockdep_acquire(map, 0, 0, 0, 1, nullptr, 0x1000);
+	for (resv_lockdep_map *map : maps)
+		resv_lockdep_release(map, 0x2000);
+}
+
+TEST_F(lockdep_c, picture_of_many_classes)
+{
+	static resv_lock_class_key keys[10];
+	std::string expected;
+
+	for (unsigned i = 0; i < std::size(keys); i++) {
+		resv_lockdep_map map;
+		resv_lockdep_init_map(&map, "many", &keys[i], 0);
+		take_in_order({&map});
+		expected += "c" + std::to_string(3 + i) + " [label=\"many" +
+			    (i == 0 ? "" : "#" + std::to_string(i + 1)) + "\"];\n";
+	}
+	EXPECT_EQ(picture(), expected);
+	resv_lockdep_reset();
+	forget();
+}
+
+// An interrupt is there if it takes something: then so are those that are held while it may come.
+TEST_F(lockdep_c, picture_of_interrupts)
+{
+	take_in_order({&driver});
+	resv_host_irq_enter(RESV_HOST_SOFTIRQ);
+	take_in_order({&ring});
+	resv_host_irq_exit();
+	EXPECT_EQ(picture(), "c2 [label=\"<soft interrupt>\", style=\"rounded,dashed\"];\n"
+			     "c3 [label=\"driver\"];\n"
+			     "c4 [label=\"ring/3\"];\n"
+			     "c3 -> c2;\n"
+			     "c2 -> c4;\n");
+	resv_lockdep_reset();
+	forget();
+}
+
+// What was red before is no more, and what was refused last is not there.
+TEST_F(lockdep_c, picture_after_reset)
+{
+	for (bool refused : {true, false}) {
+		resv_lockdep_reset();
+		take_in_order({&driver, &ring});
+		if (refused)
+			take_in_order({&ring, &driver});
+		EXPECT_EQ(take_reports().size(), refused ? 1u : 0u);
+		EXPECT_EQ(picture(), refused ? "c3 [label=\"driver\"];\n"
+					       "c4 [label=\"ring/3\"];\n"
+					       "c3 -> c4 [color=red];\n"
+					       "c4 -> c3 [color=red, penwidth=2, label=\"refused\"];\n"
+					     : "c3 [label=\"driver\"];\n"
+					       "c4 [label=\"ring/3\"];\n"
+					       "c3 -> c4;\n");
+	}
+	resv_lockdep_reset();
+	forget();
+}
+
+// What a removed class took is not there, nor anything red because the one that has its number now is taken by that.
+TEST_F(lockdep_c, picture_after_unregister)
+{
+	static resv_lock_class_key before_key, after_key;
+	resv_lockdep_map before, after;
+
+	resv_lockdep_init_map(&before, "before", &before_key, 0);
+	resv_lockdep_init_map(&after, "after", &after_key, 0);
+	take_in_order({&before, &driver});
+	take_in_order({&before, &ring});
+	resv_lockdep_unregister(&before_key, sizeof(before_key));
+	take_in_order({&driver, &after});
+	EXPECT_EQ(picture(), "c3 [label=\"after\"];\n"
+			     "c4 [label=\"driver\"];\n"
+			     "c5 [label=\"ring/3\"];\n"
+			     "c4 -> c3;\n");
+	resv_lockdep_reset();
+	forget();
+}
+
 // ---- The recorder ----------------------------------------------------------------------------------------------------
 
 TEST_F(lockdep_c, recorder_keeps_the_first_and_counts_the_rest)

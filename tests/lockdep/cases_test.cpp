@@ -85,7 +85,7 @@ TEST(lockdep_cases_list, is_complete)
 	EXPECT_EQ(seen["api"], (tally{32, 11}));
 	EXPECT_EQ(seen["tasks"], (tally{8, 8}));
 	EXPECT_EQ(seen["memory"], (tally{13, 5}));
-	EXPECT_EQ(seen["limits"], (tally{7, 3}));
+	EXPECT_EQ(seen["limits"], (tally{8, 3}));
 	EXPECT_EQ(seen.size(), 15u);
 }
 
