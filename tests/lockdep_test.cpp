@@ -714,6 +714,7 @@ TEST_F(lockdep_c, handler_of_a_report_is_not_annotated)
 			resv_lockdep_dump_dot(count_lines, &lines);
 			resv_lockdep_dump_held(count_lines, &lines);
 			EXPECT_EQ(lines, 0u);
+			stats.classes_max = 1;
 			resv_lockdep_stats(&stats);
 			EXPECT_EQ(stats.classes_max, 0u);
 			EXPECT_FALSE(resv_lockdep_class_stats(0, &class_stats));

@@ -340,6 +340,25 @@ static const char *reset_forgets(void)
 	return NULL;
 }
 
+static const char *reset_forgets_what_is_held(void)
+{
+	struct resv_object w;
+
+	resv_init(&w);
+	CHECK(play("LmA"));
+	resv_lockdep_no_blocking_begin();
+	resv_lockdep_reset();
+	CHECK(state("mA") == RESV_LOCK_STATE_NOT_HELD);
+	CHECK(resv_lock(&w, NULL) == 0);
+	resv_unlock(&w);
+	CHECK(NO_REPORT());
+	resv_lockdep_no_blocking_end();
+	CHECK(REPORTED(RESV_REPORT_UNLOCK_BALANCE));
+	CHECK(play("UmA"));
+	CHECK(REPORTED(RESV_REPORT_UNLOCK_BALANCE));
+	return NULL;
+}
+
 /* ---- The list -------------------------------------------------------------------------------------------------- */
 
 static const struct lockdep_function memory_functions[] = {
@@ -362,6 +381,7 @@ static const struct lockdep_function memory_functions[] = {
 	REPORTS(static_lock),
 	REPORTS(counters),
 	REPORTS(reset_forgets),
+	REPORTS(reset_forgets_what_is_held),
 };
 
 const struct lockdep_family lockdep_memory = {"memory", NULL, 0, memory_functions, COUNT(memory_functions)};
