@@ -669,6 +669,32 @@ TEST_F(lockdep_c, report_tells_a_wait_from_a_lock)
 	forget();
 }
 
+// Nobody has used the annotator yet.
+const struct resv_lockdep_stats at_start = [] {
+	struct resv_lockdep_stats stats;
+	resv_lockdep_stats(&stats);
+	return stats;
+}();
+
+TEST_F(lockdep_c, knows_nothing_at_first)
+{
+	EXPECT_GT(at_start.classes_max, 0u);
+	for (unsigned long n : {at_start.classes + 0ul, at_start.dependencies + 0ul, at_start.refused + 0ul,
+				at_start.edges + 0ul, at_start.trace_words + 0ul, at_start.reports + 0ul,
+				at_start.lost_classes, at_start.lost_edges, at_start.lost_traces,
+				at_start.lost_held, at_start.lost_tasks, at_start.lost_reports})
+		EXPECT_EQ(n, 0u);
+}
+
+TEST_F(lockdep_c, bugs_of_one_place_are_told_apart)
+{
+	for (resv_lockdep_map *map : {&driver, &ring})
+		resv_lockdep_release(map, 0x1000);
+	resv_lockdep_assert_map_held_(&driver);
+	expect_order_reports({RESV_REPORT_UNLOCK_BALANCE, RESV_REPORT_UNLOCK_BALANCE, RESV_REPORT_NOT_HELD});
+	forget();
+}
+
 // While a report is made the annotator works for the task already: it neither looks at what the handler does with locks,
 // nor knows what it asks.
 TEST_F(lockdep_c, handler_of_a_report_is_not_annotated)

@@ -772,6 +772,95 @@ stack backtrace:
 )");
 }
 
+// ---- The whole of it -------------------------------------------------------------------------------------------------
+
+// The frames that a report shows behind this line.
+std::vector<std::string> frames_behind(const std::string &text, const char *title)
+{
+	std::istringstream in(text);
+	std::vector<std::string> frames;
+	std::string line;
+
+	while (std::getline(in, line) && !line.starts_with(title))
+		;
+	while (std::getline(in, line) && line.starts_with(' '))
+		frames.push_back(line.substr(line.find_first_not_of(' ')));
+	return frames;
+}
+
+[[gnu::noinline]] void take_both_deep_down(unsigned depth, resv_lockdep_map &x, resv_lockdep_map &y)
+{
+	if (depth != 0)
+		take_both_deep_down(depth - 1, x, y);
+	else
+		take_both(x, y);
+	asm volatile("# take_both_deep_down");
+}
+
+// All traces are of the same callers, and end where those do, or after 16.
+TEST_F(lockdep_report, traces_are_whole)
+{
+	for (unsigned depth : {0, 20}) {
+		resv_lockdep_reset();
+		for (unsigned turn = 0; turn < 2; turn++)
+			take_both_deep_down(depth, turn == 0 ? a : b, turn == 0 ? b : a);
+		const std::vector<noted_report> reports = take_reports();
+		ASSERT_EQ(reports.size(), 1u);
+		const auto before = frames_behind(reports[0].text, "-> #1");
+		const auto now = frames_behind(reports[0].text, "-> #0");
+		EXPECT_EQ(before, now);
+		EXPECT_EQ(now, frames_behind(reports[0].text, "stack backtrace:"));
+		EXPECT_GT(now.size(), 3u);
+		if (depth != 0)
+			EXPECT_EQ(now.size(), 16u);
+		else
+			EXPECT_LT(now.size(), 16u);
+		EXPECT_EQ(now.back().find("lockdep"), now.back().npos);
+	}
+}
+
+// The same place, the same trace: it takes room once.
+TEST_F(lockdep_report, traces_are_kept_once)
+{
+	struct resv_lockdep_stats first, then;
+
+	for (unsigned turn = 0; turn < 2; turn++) {
+		then_also(a, turn == 0 ? b : c);
+		resv_lockdep_stats(turn == 0 ? &first : &then);
+	}
+	EXPECT_GT(then.dependencies, first.dependencies);
+	EXPECT_EQ(then.trace_words, first.trace_words);
+}
+
+TEST_F(lockdep_report, banner)
+{
+	char system[128];
+
+	resv_port_system(system, sizeof(system));
+	drop(a);
+	const std::vector<noted_report> reports = take_reports();
+	ASSERT_EQ(reports.size(), 1u);
+	EXPECT_TRUE(reports[0].text.starts_with("\n============================================\n"
+						"WARNING: bad unlock balance detected!\n" +
+						std::string(system) +
+						"\n--------------------------------------------\n"))
+		<< reports[0].text;
+}
+
+// It is cut where its memory ends, which is a power of two, with the end of the text.
+TEST_F(lockdep_report, circle_of_endless_names)
+{
+	static const std::string name(100000, 'x');
+
+	resv_lockdep_init_map(&b, name.c_str(), &key_b, 0);
+	take_both(a, b);
+	then_also(b, a);
+	const std::vector<noted_report> reports = take_reports();
+	ASSERT_EQ(reports.size(), 1u);
+	EXPECT_GT(reports[0].text.size(), 1000u);
+	EXPECT_EQ(reports[0].text.size() & (reports[0].text.size() + 1), 0u);
+}
+
 // ---- Single rules ----------------------------------------------------------------------------------------------------
 
 TEST_F(lockdep_report, wait_context)
