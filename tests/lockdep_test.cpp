@@ -778,19 +778,19 @@ TEST_F(lockdep_c, no_pin_has_the_cookie_0)
 // Who changes what he holds is named as the one who took it.
 TEST_F(lockdep_c, place_of_a_change_is_that_of_the_lock)
 {
-	const auto place_of_held = [] {
+	const auto held = [] {
 		std::string line;
 		resv_lockdep_dump_held(
 			[](const char *text, void *to) { *static_cast<std::string *>(to) = text; }, &line);
-		return line.substr(line.rfind(' ') + 1);
+		return line.substr(line.find('('));
 	};
 
 	resv_lockdep_acquire(&driver, 0, 0, 0, 1, nullptr, 0x1000);
-	EXPECT_EQ(place_of_held(), "0x1000");
+	EXPECT_EQ(held(), "(driver){+.+.}-{0:0}, at: 0x1000");
 	resv_lockdep_set_class(&driver, "ring", &ring_key, 3, 0x2000);
-	EXPECT_EQ(place_of_held(), "0x2000");
+	EXPECT_EQ(held(), "(ring/3){+.+.}-{0:0}, at: 0x2000");
 	resv_lockdep_downgrade(&driver, 0x3000);
-	EXPECT_EQ(place_of_held(), "0x3000");
+	EXPECT_EQ(held(), "(ring/3){++++}-{0:0}, at: 0x3000");
 	resv_lockdep_release(&driver, 0x4000);
 	forget();
 }
@@ -945,6 +945,43 @@ TEST_F(lockdep_c, picture_after_reset)
 					       "c4 [label=\"ring/3\"];\n"
 					       "c3 -> c4;\n");
 	}
+	resv_lockdep_reset();
+	forget();
+}
+
+// What follows from other orders is not told.
+TEST_F(lockdep_c, picture_of_a_chain)
+{
+	static resv_lock_class_key last_key;
+	resv_lockdep_map last;
+
+	resv_lockdep_init_map(&last, "last", &last_key, 0);
+	take_in_order({&driver, &ring, &last});
+	EXPECT_EQ(picture(), "c3 [label=\"driver\"];\nc4 [label=\"ring/3\"];\nc5 [label=\"last\"];\n"
+			     "c3 -> c4;\nc4 -> c5;\n");
+	resv_lockdep_reset();
+	forget();
+}
+
+// A refused order is the first that there is room for: where another one was before.
+TEST_F(lockdep_c, picture_of_an_order_in_the_place_of_another)
+{
+	static resv_lock_class_key before_key;
+	resv_lockdep_map before;
+
+	resv_lockdep_init_map(&before, "before", &before_key, 0);
+	resv_host_hardirqs(false);
+	resv_lockdep_acquire(&before, 0, 0, 1, 1, nullptr, 0x1000);
+	take_in_order({&driver});
+	resv_lockdep_release(&before, 0x2000);
+	take_in_order({&driver, &ring});
+	resv_lockdep_unregister(&before_key, sizeof(before_key));
+	take_in_order({&ring, &driver});
+	resv_host_hardirqs(true);
+	expect_order_reports({RESV_REPORT_CIRCULAR});
+	EXPECT_EQ(picture(), "c4 [label=\"driver\"];\nc5 [label=\"ring/3\"];\n"
+			     "c5 -> c4 [color=red, penwidth=2, label=\"refused\"];\n"
+			     "c4 -> c5 [color=red];\n");
 	resv_lockdep_reset();
 	forget();
 }

@@ -340,6 +340,18 @@ static const char *reset_forgets(void)
 	return NULL;
 }
 
+/* However often its locks were taken before. */
+static const char *recursion_again_and_again(void)
+{
+	for (unsigned i = 0; i < 100; i++) {
+		resv_lockdep_reset();
+		CHECK(play("TmX1 TmX2 LmX0"));
+		CHECK(REPORTED(RESV_REPORT_RECURSION));
+		CHECK(play("UmX0 UmX2 UmX1"));
+	}
+	return NULL;
+}
+
 static const char *reset_forgets_what_is_held(void)
 {
 	struct resv_object w;
@@ -381,6 +393,7 @@ static const struct lockdep_function memory_functions[] = {
 	REPORTS(static_lock),
 	REPORTS(counters),
 	REPORTS(reset_forgets),
+	REPORTS(recursion_again_and_again),
 	REPORTS(reset_forgets_what_is_held),
 };
 

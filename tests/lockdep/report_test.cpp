@@ -423,6 +423,17 @@ stack backtrace:
 )");
 }
 
+// It is remembered as an order that is refused.
+TEST_F(lockdep_report, recursion_is_counted)
+{
+	struct resv_lockdep_stats stats;
+
+	take_both(a, a2);
+	EXPECT_EQ(take_reports().size(), 1u);
+	resv_lockdep_stats(&stats);
+	EXPECT_EQ(stats.refused, 1u);
+}
+
 TEST_F(lockdep_report, recursion_of_a_reader)
 {
 	take(a, 1);
