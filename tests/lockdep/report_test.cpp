@@ -861,15 +861,32 @@ TEST_F(lockdep_report, banner)
 // It is cut where its memory ends, which is a power of two, with the end of the text.
 TEST_F(lockdep_report, circle_of_endless_names)
 {
-	static const std::string name(100000, 'x');
+	const auto text_with_name_of = [&](size_t length) {
+		const std::string name(length, 'x');
 
-	resv_lockdep_init_map(&b, name.c_str(), &key_b, 0);
-	take_both(a, b);
-	then_also(b, a);
-	const std::vector<noted_report> reports = take_reports();
-	ASSERT_EQ(reports.size(), 1u);
-	EXPECT_GT(reports[0].text.size(), 1000u);
-	EXPECT_EQ(reports[0].text.size() & (reports[0].text.size() + 1), 0u);
+		resv_lockdep_reset();
+		resv_lockdep_init_map(&b, name.c_str(), &key_b, 0);
+		take_both(a, b);
+		then_also(b, a);
+		const std::vector<noted_report> reports = take_reports();
+		resv_lockdep_reset();
+		return reports.empty() ? "" : reports[0].text;
+	};
+	const auto second_column = [](const std::string &text) {
+		return text.find("\n" + std::string(31, ' ') + "lock(");
+	};
+
+	const size_t size = text_with_name_of(100000).size() + 1;
+	EXPECT_GT(size, 1000u);
+	EXPECT_EQ(size & (size - 1), 0u);
+
+	// Also if that is on the way to the second column.
+	const size_t begin = second_column(text_with_name_of(1));
+	const size_t step = second_column(text_with_name_of(2)) - begin;
+	ASSERT_LT(step, 16u);
+	const std::string text = text_with_name_of(1 + (size - 16 - begin) / step);
+	EXPECT_EQ(text.size(), size - 1);
+	EXPECT_TRUE(text.ends_with("\n" + std::string(size - 2 - text.rfind('\n'), ' ')));
 }
 
 // ---- Single rules ----------------------------------------------------------------------------------------------------
