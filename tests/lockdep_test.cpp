@@ -669,6 +669,14 @@ TEST_F(lockdep_c, report_tells_a_wait_from_a_lock)
 	forget();
 }
 
+void take_in_order(std::initializer_list<resv_lockdep_map *> maps)
+{
+	for (resv_lockdep_map *map : maps)
+		resv_lockdep_acquire(map, 0, 0, 0, 1, nullptr, 0x1000);
+	for (resv_lockdep_map *map : maps)
+		resv_lockdep_release(map, 0x2000);
+}
+
 // Nobody has used the annotator yet.
 const struct resv_lockdep_stats at_start = [] {
 	struct resv_lockdep_stats stats;
@@ -692,6 +700,26 @@ TEST_F(lockdep_c, bugs_of_one_place_are_told_apart)
 		resv_lockdep_release(map, 0x1000);
 	resv_lockdep_assert_map_held_(&driver);
 	expect_order_reports({RESV_REPORT_UNLOCK_BALANCE, RESV_REPORT_UNLOCK_BALANCE, RESV_REPORT_NOT_HELD});
+	forget();
+}
+
+// It may be taken whatever is held, and then so may all others.
+TEST_F(lockdep_c, override_without_a_type_forbids_nothing)
+{
+	static resv_lock_class_key spinning_key, any_key;
+	resv_lockdep_map spinning, any;
+
+	resv_lockdep_init_map_type(&spinning, "spinning", &spinning_key, 0, RESV_LD_WAIT_SPIN,
+				   RESV_LD_WAIT_INV, RESV_LD_LOCK_NORMAL);
+	resv_lockdep_init_map_type(&any, "any", &any_key, 0, RESV_LD_WAIT_INV, RESV_LD_WAIT_INV,
+				   RESV_LD_LOCK_WAIT_OVERRIDE);
+	resv_lockdep_init_map_type(&driver, "driver", &driver_key, 0, RESV_LD_WAIT_SLEEP, RESV_LD_WAIT_INV,
+				   RESV_LD_LOCK_NORMAL);
+	take_in_order({&spinning, &any, &driver});
+	EXPECT_TRUE(take_reports().empty());
+	take_in_order({&spinning, &driver});
+	expect_order_reports({RESV_REPORT_WAIT_CONTEXT});
+	resv_lockdep_reset();
 	forget();
 }
 
@@ -795,6 +823,32 @@ TEST_F(lockdep_c, place_of_a_change_is_that_of_the_lock)
 	forget();
 }
 
+// Whatever lies above them, and also if they are of two subclasses.
+TEST_F(lockdep_c, release_of_what_is_held_twice_is_that_of_the_last)
+{
+	for (unsigned subclass : {0, 1}) {
+		std::string first;
+
+		resv_lockdep_reset();
+		take_in_order({&driver, &ring}); // all is known
+		resv_lockdep_acquire(&driver, 0, 0, 0, 1, nullptr, 0x1000);
+		resv_lockdep_acquire(&driver, subclass, 0, 0, 1, nullptr, 0x2000);
+		resv_lockdep_acquire(&ring, 0, 0, 0, 1, nullptr, 0x3000);
+		resv_lockdep_release(&driver, 0x4000);
+		resv_lockdep_dump_held(
+			[](const char *line, void *to) {
+				if (strstr(line, " #0: "))
+					*static_cast<std::string *>(to) = line;
+			},
+			&first);
+		EXPECT_TRUE(first.ends_with("at: 0x1000")) << first;
+		resv_lockdep_release(&ring, 0x4000);
+		resv_lockdep_release(&driver, 0x4000);
+		EXPECT_EQ(take_reports().size(), subclass == 0 ? 1u : 0u);
+	}
+	forget();
+}
+
 /// The names of all classes, in the order of their numbers.
 std::vector<std::string> names_in_picture()
 {
@@ -885,14 +939,6 @@ std::string picture()
 		},
 		&text);
 	return text;
-}
-
-void take_in_order(std::initializer_list<resv_lockdep_map *> maps)
-{
-	for (resv_lockdep_map *map : maps)
-		resv_lockdep_acquire(map, 0, 0, 0, 1, nullptr, 0x1000);
-	for (resv_lockdep_map *map : maps)
-		resv_lockdep_release(map, 0x2000);
 }
 
 TEST_F(lockdep_c, picture_of_many_classes)

@@ -313,6 +313,7 @@ static const char *counters(void)
 	resv_lockdep_stats(&then);
 	CHECK(then.classes == first.classes + 2);
 	CHECK(then.dependencies >= 1 && then.refused == 0 && then.reports == 0);
+	CHECK(then.trace_words > first.trace_words && then.trace_words <= then.trace_words_max);
 	first = then;
 	CHECK(play("LmA LmB UmB UmA"));
 	resv_lockdep_stats(&then);
