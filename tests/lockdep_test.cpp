@@ -825,14 +825,18 @@ TEST_F(lockdep_c, place_of_a_change_is_that_of_the_lock)
 // Whatever lies above them, and also if they are of two subclasses.
 TEST_F(lockdep_c, release_of_what_is_held_twice_is_that_of_the_last)
 {
+	static resv_lock_class_key above_key;
+	resv_lockdep_map above;
+
+	resv_lockdep_init_map(&above, "above", &above_key, 0);
 	for (unsigned subclass : {0, 1}) {
 		std::string first;
 
 		resv_lockdep_reset();
-		take_in_order({&driver, &ring}); // all is known
+		take_in_order({&driver, &above}); // all is known
 		resv_lockdep_acquire(&driver, 0, 0, 0, 1, nullptr, 0x1000);
 		resv_lockdep_acquire(&driver, subclass, 0, 0, 1, nullptr, 0x2000);
-		resv_lockdep_acquire(&ring, 0, 0, 0, 1, nullptr, 0x3000);
+		resv_lockdep_acquire(&above, 0, 0, 0, 1, nullptr, 0x3000);
 		resv_lockdep_release(&driver, 0x4000);
 		resv_lockdep_dump_held(
 			[](const char *line, void *to) {
@@ -841,7 +845,7 @@ TEST_F(lockdep_c, release_of_what_is_held_twice_is_that_of_the_last)
 			},
 			&first);
 		EXPECT_TRUE(first.ends_with("at: 0x1000")) << first;
-		resv_lockdep_release(&ring, 0x4000);
+		resv_lockdep_release(&above, 0x4000);
 		resv_lockdep_release(&driver, 0x4000);
 		EXPECT_EQ(take_reports().size(), subclass == 0 ? 1u : 0u);
 	}
