@@ -268,6 +268,21 @@ stack backtrace:
 )");
 }
 
+// The first 64 are shown.
+TEST_F(lockdep_report, circle_of_very_many)
+{
+	static resv_lock_class_key keys[70];
+	resv_lockdep_map maps[std::size(keys)];
+
+	for (unsigned i = 0; i < std::size(keys); i++)
+		resv_lockdep_init_map(&maps[i], "one of many", &keys[i], 0);
+	for (unsigned i = 0; i < std::size(keys); i++)
+		take_both(maps[i], maps[(i + 1) % std::size(keys)]);
+	const std::string text = said();
+	EXPECT_NE(text.find("reverse order) is:\n\n-> #63 (one of many#64)"), text.npos) << text;
+	resv_lockdep_reset();
+}
+
 TEST_F(lockdep_report, circle_of_readers)
 {
 	take_both(a, b);
