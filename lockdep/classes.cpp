@@ -76,7 +76,6 @@ void class_table::forget(class_id cls)
 {
 	lock_class &c = classes_[cls];
 	c.key.store(0, order::relaxed);
-	c.usage.store(0, order::relaxed);
 	c.compare.store(nullptr, order::relaxed);
 	c.times.reset();
 }

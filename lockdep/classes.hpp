@@ -165,7 +165,6 @@ public:
 		map.key_ = key_at(key, subclass);
 		map.name_.store(name, order::relaxed);
 		map.subclass_ = static_cast<uint8_t>(subclass & 7);
-		map.classes_.store(0, order::relaxed);
 	}
 
 	static void describe(const lockdep_map &map, lock_class &cls)

@@ -187,8 +187,6 @@ void resv_lockdep_reset()
 	the.lost_held.store(0, order::relaxed);
 	the.lost_tasks.store(0, order::relaxed);
 	the.limits_told.store(0, order::relaxed);
-	classes[hardirq_class].usage.store(0, order::relaxed);
-	classes[softirq_class].usage.store(0, order::relaxed);
 	forward::clear(*stack);
 	stack->clear();
 	stack->lost = stack->no_blocking = 0;

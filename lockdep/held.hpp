@@ -176,8 +176,6 @@ public:
 		while (!empty())
 			remove(top());
 		unusual = 0;
-		tightness_ = 0;
-		has_unmarked = false;
 	}
 
 private:

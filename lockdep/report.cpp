@@ -161,7 +161,7 @@ void print()
 {
 	for (unsigned start = 0; start < length;) {
 		unsigned end = start;
-		while (end < length && text[end] != '\n')
+		while (text[end] != '\n' && text[end] != '\0')
 			end++;
 		text[end] = '\0';
 		resv_port_report(text + start);

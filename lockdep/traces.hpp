@@ -24,7 +24,7 @@ public:
 	frames get() const { return {pcs_ + skip_, count_ - skip_}; }
 
 private:
-	static constexpr unsigned own_depth = 8; // what lies between the caller's frame and this one, at most
+	static constexpr unsigned own_depth = 12; // what lies inside of the caller's frame, at most
 	static constexpr unsigned depth = 16;
 
 	uintptr_t pcs_[depth + own_depth];

@@ -585,7 +585,6 @@ void resv_lockdep_sync(resv_lockdep_map *map, unsigned subclass, int read, int c
 {
 	lockdep::sync(lockdep::of(map),
 		      {.subclass = subclass,
-		       .trylock = false,
 		       .read = static_cast<lock_read>(read),
 		       .check = check != 0,
 		       .nest = nest_lock ? &lockdep::of(nest_lock) : nullptr},

@@ -669,6 +669,232 @@ TEST_F(lockdep_c, report_tells_a_wait_from_a_lock)
 	forget();
 }
 
+void take_in_order(std::initializer_list<resv_lockdep_map *> maps)
+{
+	for (resv_lockdep_map *map : maps)
+		resv_lockdep_acquire(map, 0, 0, 0, 1, nullptr, 0x1000);
+	for (resv_lockdep_map *map : maps)
+		resv_lockdep_release(map, 0x2000);
+}
+
+unsigned long known_and_lost()
+{
+	struct resv_lockdep_stats s;
+
+	resv_lockdep_stats(&s);
+	return s.classes + s.dependencies + s.refused + s.edges + s.trace_words + s.reports + s.lost_classes +
+	       s.lost_edges + s.lost_traces + s.lost_held + s.lost_tasks + s.lost_reports;
+}
+
+// In a process of its own, in which nobody has used the annotator yet.
+TEST(lockdep_c_at_first, nothing_is_known)
+{
+	GTEST_FLAG_SET(death_test_style, "threadsafe");
+	EXPECT_EXIT(std::exit(known_and_lost() != 0), testing::ExitedWithCode(0), "");
+}
+
+TEST_F(lockdep_c, bugs_of_one_place_are_told_apart)
+{
+	for (resv_lockdep_map *map : {&driver, &ring})
+		resv_lockdep_release(map, 0x1000);
+	resv_lockdep_assert_map_held_(&driver);
+	expect_order_reports({RESV_REPORT_UNLOCK_BALANCE, RESV_REPORT_UNLOCK_BALANCE, RESV_REPORT_NOT_HELD});
+	forget();
+}
+
+// It may be taken whatever is held, and then so may all others.
+TEST_F(lockdep_c, override_without_a_type_forbids_nothing)
+{
+	static resv_lock_class_key spinning_key, any_key;
+	resv_lockdep_map spinning, any;
+
+	resv_lockdep_init_map_type(&spinning, "spinning", &spinning_key, 0, RESV_LD_WAIT_SPIN,
+				   RESV_LD_WAIT_INV, RESV_LD_LOCK_NORMAL);
+	resv_lockdep_init_map_type(&any, "any", &any_key, 0, RESV_LD_WAIT_INV, RESV_LD_WAIT_INV,
+				   RESV_LD_LOCK_WAIT_OVERRIDE);
+	resv_lockdep_init_map_type(&driver, "driver", &driver_key, 0, RESV_LD_WAIT_SLEEP, RESV_LD_WAIT_INV,
+				   RESV_LD_LOCK_NORMAL);
+	take_in_order({&spinning, &any, &driver});
+	EXPECT_TRUE(take_reports().empty());
+	take_in_order({&spinning, &driver});
+	expect_order_reports({RESV_REPORT_WAIT_CONTEXT});
+	resv_lockdep_reset();
+	forget();
+}
+
+// While a report is made the annotator works for the task already: it neither looks at what the handler does with locks,
+// nor knows what it asks.
+TEST_F(lockdep_c, handler_of_a_report_is_not_annotated)
+{
+	struct {
+		resv_lockdep_map &driver, &ring;
+		unsigned calls = 0;
+	} seen{driver, ring};
+	resv_lockdep_map second;
+
+	resv_lockdep_init_map(&second, "driver", &driver_key, 0);
+	resv_lockdep_acquire(&driver, 0, 0, 0, 1, nullptr, 0x1000);
+	resv_lockdep_set_report_handler(
+		[](resv_report_kind, const char *, void *data) {
+			auto &[held, not_held, calls] = *static_cast<decltype(seen) *>(data);
+			const auto count_lines = [](const char *, void *lines) {
+				++*static_cast<unsigned *>(lines);
+			};
+			struct resv_lockdep_stats stats;
+			struct resv_lockdep_class_stats class_stats;
+			unsigned lines = 0;
+
+			calls++;
+			EXPECT_EQ(resv_lockdep_is_held(&held), RESV_LOCK_STATE_UNKNOWN);
+			resv_lockdep_assert_map_held_(&not_held);
+			EXPECT_EQ(resv_lockdep_pin(&held).val, 0u);
+			resv_lockdep_repin(&held, {1});
+			resv_lockdep_unpin(&held, {1});
+			resv_lockdep_acquire(&not_held, 0, 0, 0, 1, nullptr, 0x1000);
+			resv_lockdep_release(&not_held, 0x2000);
+			resv_lockdep_sync(&not_held, 0, 0, 1, nullptr, 0x3000);
+			resv_lockdep_set_class(&not_held, "ring", &ring_key, 3, 0x4000);
+			resv_lockdep_downgrade(&held, 0x4000);
+			resv_lockdep_set_cmp_fn(
+				&held, [](const resv_lockdep_map *, const resv_lockdep_map *) { return -1; });
+			resv_lockdep_contended(&held, 0x5000);
+			resv_lockdep_acquired(&held, 0x5000);
+			resv_lockdep_free(&held, sizeof(held));
+			resv_lockdep_unregister(&driver_key, sizeof(driver_key));
+			EXPECT_EQ(resv_lockdep_declare_order(&held, &not_held), 0);
+			resv_lockdep_no_blocking_begin();
+			resv_lockdep_no_blocking_end();
+			resv_lockdep_dump_dot(count_lines, &lines);
+			resv_lockdep_dump_held(count_lines, &lines);
+			EXPECT_EQ(lines, 0u);
+			stats.classes_max = 1;
+			resv_lockdep_stats(&stats);
+			EXPECT_EQ(stats.classes_max, 0u);
+			EXPECT_FALSE(resv_lockdep_class_stats(0, &class_stats));
+			resv_lockdep_reset();
+		},
+		&seen);
+	resv_lockdep_assert_map_held_(&ring);
+	EXPECT_EQ(seen.calls, 1u);
+	EXPECT_EQ(resv_lockdep_is_held_type(&driver, 0), RESV_LOCK_STATE_HELD);
+	EXPECT_EQ(resv_lockdep_is_held(&ring), RESV_LOCK_STATE_NOT_HELD);
+	resv_lockdep_sync(&second, 0, 0, 1, nullptr, 0x3000); // of a class that has no order of its own
+	EXPECT_EQ(seen.calls, 2u);
+	resv_lockdep_release(&driver, 0x2000);
+	EXPECT_EQ(resv_lockdep_is_held(&driver), RESV_LOCK_STATE_NOT_HELD);
+	EXPECT_EQ(seen.calls, 2u);
+	forget();
+}
+
+// There are that many that some would be 0, if they could.
+TEST_F(lockdep_c, no_pin_has_the_cookie_0)
+{
+	unsigned zeros = 0;
+
+	resv_lockdep_acquire(&driver, 0, 0, 0, 1, nullptr, 0x1000);
+	for (unsigned i = 0; i < 3u << 20; i++) {
+		const resv_pin_cookie cookie = resv_lockdep_pin(&driver);
+		zeros += cookie.val == 0;
+		resv_lockdep_unpin(&driver, cookie);
+	}
+	resv_lockdep_release(&driver, 0x2000);
+	EXPECT_EQ(zeros, 0u);
+	forget();
+}
+
+// Who changes what he holds is named as the one who took it.
+TEST_F(lockdep_c, place_of_a_change_is_that_of_the_lock)
+{
+	const auto held = [] {
+		std::string line;
+		resv_lockdep_dump_held(
+			[](const char *text, void *to) { *static_cast<std::string *>(to) = text; }, &line);
+		return line.substr(line.find('('));
+	};
+
+	resv_lockdep_acquire(&driver, 0, 0, 0, 1, nullptr, 0x1000);
+	EXPECT_EQ(held(), "(driver){+.+.}-{0:0}, at: 0x1000");
+	resv_lockdep_set_class(&driver, "ring", &ring_key, 3, 0x2000);
+	EXPECT_EQ(held(), "(ring/3){+.+.}-{0:0}, at: 0x2000");
+	resv_lockdep_downgrade(&driver, 0x3000);
+	EXPECT_EQ(held(), "(ring/3){++++}-{0:0}, at: 0x3000");
+	resv_lockdep_release(&driver, 0x4000);
+	forget();
+}
+
+// Whatever lies above them, and also if they are of two subclasses.
+TEST_F(lockdep_c, release_of_what_is_held_twice_is_that_of_the_last)
+{
+	static resv_lock_class_key above_key;
+	resv_lockdep_map above;
+
+	resv_lockdep_init_map(&above, "above", &above_key, 0);
+	for (unsigned subclass : {0, 1}) {
+		std::string first;
+
+		resv_lockdep_reset();
+		take_in_order({&driver, &above}); // all is known
+		resv_lockdep_acquire(&driver, 0, 0, 0, 1, nullptr, 0x1000);
+		resv_lockdep_acquire(&driver, subclass, 0, 0, 1, nullptr, 0x2000);
+		resv_lockdep_acquire(&above, 0, 0, 0, 1, nullptr, 0x3000);
+		resv_lockdep_release(&driver, 0x4000);
+		resv_lockdep_dump_held(
+			[](const char *line, void *to) {
+				if (strstr(line, " #0: "))
+					*static_cast<std::string *>(to) = line;
+			},
+			&first);
+		EXPECT_TRUE(first.ends_with("at: 0x1000")) << first;
+		resv_lockdep_release(&above, 0x4000);
+		resv_lockdep_release(&driver, 0x4000);
+		EXPECT_EQ(take_reports().size(), subclass == 0 ? 1u : 0u);
+	}
+	forget();
+}
+
+/// The names of all classes, in the order of their numbers.
+std::vector<std::string> names_in_picture()
+{
+	std::vector<std::string> names;
+
+	resv_lockdep_dump_dot(
+		[](const char *text, void *to) {
+			const std::string line = text;
+			const size_t begin = line.find("[label=\"");
+			if (begin != line.npos && line.find("->") == line.npos)
+				static_cast<std::vector<std::string> *>(to)->push_back(
+					line.substr(begin + 8, line.rfind('"') - begin - 8));
+		},
+		&names);
+	return names;
+}
+
+TEST_F(lockdep_c, classes_of_one_name_are_numbered)
+{
+	static resv_lock_class_key keys[5];
+	static const char *const names[] = {"ring", "ring", "rin", "rings", "ring"};
+	resv_lockdep_map maps[5];
+
+	// What is registered anew begins to count anew.
+	for (unsigned turn = 0; turn < 3; turn++) {
+		if (turn != 2)
+			resv_lockdep_reset();
+		else
+			resv_lockdep_unregister(keys, sizeof(keys));
+		for (unsigned i = 0; i < 5; i++) {
+			resv_lockdep_init_map(&maps[i], names[i], &keys[i], 0);
+			resv_lockdep_acquire(&maps[i], i == 2, 0, 0, 1, nullptr, 0x1000);
+			resv_lockdep_release(&maps[i], 0x2000);
+		}
+		resv_lockdep_acquire(&maps[0], 1, 0, 0, 1, nullptr, 0x1000);
+		resv_lockdep_release(&maps[0], 0x2000);
+		EXPECT_EQ(names_in_picture(),
+			  (std::vector<std::string>{"ring", "ring#2", "rin/1", "rings", "ring#3", "ring/1"}));
+	}
+	resv_lockdep_reset();
+	forget();
+}
+
 TEST_F(lockdep_c, picture_of_the_orders)
 {
 	resv_lock_class_key quoted_key;
@@ -701,6 +927,130 @@ TEST_F(lockdep_c, picture_of_the_orders)
 			   "\tc5 -> c3 [style=dashed];\n"
 			   "\tc4 -> c3 [color=red, penwidth=2, label=\"refused\"];\n"
 			   "}\n");
+	resv_lockdep_reset();
+	forget();
+}
+
+std::string picture()
+{
+	std::string text;
+	resv_lockdep_dump_dot(
+		[](const char *line, void *to) {
+			// after what is the same in all: the title and the style
+			if (line[0] == '\t' && line[1] == 'c')
+				static_cast<std::string *>(to)->append(line + 1).append("\n");
+		},
+		&text);
+	return text;
+}
+
+TEST_F(lockdep_c, picture_of_many_classes)
+{
+	static resv_lock_class_key keys[10];
+	std::string expected;
+
+	for (unsigned i = 0; i < std::size(keys); i++) {
+		resv_lockdep_map map;
+		resv_lockdep_init_map(&map, "many", &keys[i], 0);
+		take_in_order({&map});
+		expected += "c" + std::to_string(3 + i) + " [label=\"many" +
+			    (i == 0 ? "" : "#" + std::to_string(i + 1)) + "\"];\n";
+	}
+	EXPECT_EQ(picture(), expected);
+	resv_lockdep_reset();
+	forget();
+}
+
+// An interrupt is there if it takes something: then so are those that are held while it may come.
+TEST_F(lockdep_c, picture_of_interrupts)
+{
+	take_in_order({&driver});
+	resv_host_irq_enter(RESV_HOST_SOFTIRQ);
+	take_in_order({&ring});
+	resv_host_irq_exit();
+	EXPECT_EQ(picture(), "c2 [label=\"<soft interrupt>\", style=\"rounded,dashed\"];\n"
+			     "c3 [label=\"driver\"];\n"
+			     "c4 [label=\"ring/3\"];\n"
+			     "c3 -> c2;\n"
+			     "c2 -> c4;\n");
+	resv_lockdep_reset();
+	forget();
+}
+
+// What was red before is no more, and what was refused last is not there.
+TEST_F(lockdep_c, picture_after_reset)
+{
+	for (bool refused : {true, false}) {
+		resv_lockdep_reset();
+		take_in_order({&driver, &ring});
+		if (refused)
+			take_in_order({&ring, &driver});
+		EXPECT_EQ(take_reports().size(), refused ? 1u : 0u);
+		EXPECT_EQ(picture(), refused ? "c3 [label=\"driver\"];\n"
+					       "c4 [label=\"ring/3\"];\n"
+					       "c3 -> c4 [color=red];\n"
+					       "c4 -> c3 [color=red, penwidth=2, label=\"refused\"];\n"
+					     : "c3 [label=\"driver\"];\n"
+					       "c4 [label=\"ring/3\"];\n"
+					       "c3 -> c4;\n");
+	}
+	resv_lockdep_reset();
+	forget();
+}
+
+// What follows from other orders is not told.
+TEST_F(lockdep_c, picture_of_a_chain)
+{
+	static resv_lock_class_key last_key;
+	resv_lockdep_map last;
+
+	resv_lockdep_init_map(&last, "last", &last_key, 0);
+	take_in_order({&driver, &ring, &last});
+	EXPECT_EQ(picture(), "c3 [label=\"driver\"];\nc4 [label=\"ring/3\"];\nc5 [label=\"last\"];\n"
+			     "c3 -> c4;\nc4 -> c5;\n");
+	resv_lockdep_reset();
+	forget();
+}
+
+// A refused order is the first that there is room for: where another one was before.
+TEST_F(lockdep_c, picture_of_an_order_in_the_place_of_another)
+{
+	static resv_lock_class_key before_key;
+	resv_lockdep_map before;
+
+	resv_lockdep_init_map(&before, "before", &before_key, 0);
+	resv_host_hardirqs(false);
+	resv_lockdep_acquire(&before, 0, 0, 1, 1, nullptr, 0x1000);
+	take_in_order({&driver});
+	resv_lockdep_release(&before, 0x2000);
+	take_in_order({&driver, &ring});
+	resv_lockdep_unregister(&before_key, sizeof(before_key));
+	take_in_order({&ring, &driver});
+	resv_host_hardirqs(true);
+	expect_order_reports({RESV_REPORT_CIRCULAR});
+	EXPECT_EQ(picture(), "c4 [label=\"driver\"];\nc5 [label=\"ring/3\"];\n"
+			     "c5 -> c4 [color=red, penwidth=2, label=\"refused\"];\n"
+			     "c4 -> c5 [color=red];\n");
+	resv_lockdep_reset();
+	forget();
+}
+
+// What a removed class took is not there, nor anything red because the one that has its number now is taken by that.
+TEST_F(lockdep_c, picture_after_unregister)
+{
+	static resv_lock_class_key before_key, after_key;
+	resv_lockdep_map before, after;
+
+	resv_lockdep_init_map(&before, "before", &before_key, 0);
+	resv_lockdep_init_map(&after, "after", &after_key, 0);
+	take_in_order({&before, &driver});
+	take_in_order({&before, &ring});
+	resv_lockdep_unregister(&before_key, sizeof(before_key));
+	take_in_order({&driver, &after});
+	EXPECT_EQ(picture(), "c3 [label=\"after\"];\n"
+			     "c4 [label=\"driver\"];\n"
+			     "c5 [label=\"ring/3\"];\n"
+			     "c4 -> c3;\n");
 	resv_lockdep_reset();
 	forget();
 }

@@ -266,6 +266,7 @@ TEST_F(ww_debug, report_that_is_too_long_is_cut)
 		EXPECT_TRUE(contains(report.text, "should be held"));
 		EXPECT_TRUE(contains(report.text, "xxx"));
 		EXPECT_LT(report.text.size(), name.size());
+		EXPECT_EQ(report.text.size() & (report.text.size() + 1), 0u); // the memory for it is full
 	}
 	lock.assert_held(); // and the next one has room again
 	EXPECT_EQ(take_reports().size(), checked ? 1u : 0u);

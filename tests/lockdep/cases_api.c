@@ -36,6 +36,7 @@ static int held_as(const char *name, int read)
 static const char *is_held_type(void)
 {
 	CHECK(play("LhB LwA LrC"));
+	CHECK(state("hB") == HELD && state("wA") == HELD && state("rC") == HELD);
 	CHECK(held_as("wA", -1) == HELD && held_as("wA", 0) == HELD && held_as("wA", 1) == NOT_HELD);
 	CHECK(held_as("hB", -1) == HELD && held_as("hB", 0) == NOT_HELD && held_as("hB", 1) == HELD);
 	CHECK(held_as("rC", -1) == HELD && held_as("rC", 0) == NOT_HELD && held_as("rC", 2) == HELD);
@@ -189,6 +190,24 @@ static const char *pin_and_release_of_a_known_lock(void)
 	return NULL;
 }
 
+/* None is 0, and what undoes one pin is not what undoes another. */
+static const char *pins_have_cookies_of_their_own(void)
+{
+	struct resv_pin_cookie cookies[16];
+
+	CHECK(play("LmA"));
+	for (unsigned i = 0; i < COUNT(cookies); i++) {
+		cookies[i] = resv_lockdep_pin(named("mA"));
+		CHECK(cookies[i].val != 0);
+		for (unsigned j = 0; j < i; j++)
+			CHECK(cookies[j].val != cookies[i].val);
+	}
+	for (unsigned i = 0; i < COUNT(cookies); i++)
+		resv_lockdep_unpin(named("mA"), cookies[i]);
+	CHECK(play("UmA"));
+	return NULL;
+}
+
 static const char *pin_twice(void)
 {
 	struct resv_pin_cookie first, second;
@@ -276,8 +295,11 @@ static const char *pin_what_is_not_held(void)
 {
 	struct resv_pin_cookie cookie = resv_lockdep_pin(named("mA"));
 
-	(void)cookie;
 	CHECK(REPORTED(RESV_REPORT_PIN));
+	CHECK(cookie.val == 0);
+	resv_lockdep_repin(named("mA"), cookie); /* there is nothing to undo */
+	resv_lockdep_unpin(named("mA"), cookie);
+	CHECK(NO_REPORT());
 	CHECK(play("LmA UmA"));
 	return NULL;
 }
@@ -395,6 +417,110 @@ static const char *set_class_to_subclass(void)
 	return NULL;
 }
 
+/* It stays what it was taken as: here by a reader that stops at writers only, so that what comes above it has an order
+ * from what lies below. */
+static const char *set_class_of_a_recursive_reader(void)
+{
+	init_p_and_q();
+	CHECK(play("LmA"));
+	resv_lockdep_acquire(&p, 0, 0, 2, 1, NULL, 0);
+	resv_lockdep_set_class(&p, "Q", &key_q, 0, 0);
+	CHECK(resv_lockdep_is_held_type(&p, 0) == NOT_HELD && resv_lockdep_is_held_type(&p, 2) == HELD);
+	CHECK(play("LmB UmB"));
+	drop(&p);
+	CHECK(play("UmA LmB"));
+	CHECK(NO_REPORT());
+	CHECK(play("LmA"));
+	CHECK(REPORTED(RESV_REPORT_CIRCULAR));
+	CHECK(play("UmA UmB"));
+	return NULL;
+}
+
+/* Nor has it waited because its class is another. */
+static const char *set_class_of_what_was_tried_or_unchecked(void)
+{
+	init_p_and_q();
+	take_two(&q, named("mA"));
+	take(named("mA"));
+	resv_lockdep_acquire(&p, 0, 1, 0, 1, NULL, 0);
+	resv_lockdep_set_class(&p, "Q", &key_q, 0, 0);
+	drop(&p);
+	init_p_and_q();
+	resv_lockdep_acquire(&p, 0, 0, 0, 0, NULL, 0);
+	resv_lockdep_set_class(&p, "Q", &key_q, 0, 0);
+	drop(&p);
+	drop(named("mA"));
+	return NULL;
+}
+
+/* The order from A to Q is refused: what comes above Q has one of its own from A. */
+static const char *set_class_is_passed_if_refused(void)
+{
+	init_p_and_q();
+	take_two(&q, named("mA"));
+	CHECK(play("LmA"));
+	take(&p);
+	resv_lockdep_set_class(&p, "Q", &key_q, 0, 0);
+	CHECK(REPORTED(RESV_REPORT_CIRCULAR));
+	CHECK(play("LmB UmB"));
+	drop(&p);
+	CHECK(play("UmA LmB"));
+	CHECK(NO_REPORT());
+	CHECK(play("LmA"));
+	CHECK(REPORTED(RESV_REPORT_CIRCULAR));
+	CHECK(play("UmA UmB"));
+	return NULL;
+}
+
+/* It is held with interrupts on, even if they are off when it is released. */
+static const char *set_class_with_interrupts_on(void)
+{
+	init_p_and_q();
+	take(&p);
+	resv_lockdep_set_class(&p, "Q", &key_q, 0, 0);
+	lockdep_os_hardirqs(false);
+	drop(&p);
+	lockdep_os_irq_enter(LOCKDEP_OS_HARDIRQ);
+	CHECK(NO_REPORT());
+	take(&q);
+	CHECK(REPORTED(RESV_REPORT_IRQ_STATE));
+	drop(&q);
+	lockdep_os_irq_exit();
+	lockdep_os_hardirqs(true);
+	return NULL;
+}
+
+static const char *set_class_of_a_pinned_lock(void)
+{
+	init_p_and_q();
+	take(&p);
+	resv_lockdep_pin(&p);
+	resv_lockdep_set_class(&p, "Q", &key_q, 0, 0);
+	CHECK(NO_REPORT());
+	drop(&p);
+	CHECK(REPORTED(RESV_REPORT_PIN));
+	return NULL;
+}
+
+/* It is held as what it was. */
+static const char *set_class_without_a_key(void)
+{
+	init_p_and_q();
+	take(&p);
+	CHECK(NO_REPORT());
+	resv_lockdep_set_class(&p, "P", NULL, 0, 0);
+	CHECK(REPORTED(RESV_REPORT_BAD_KEY));
+	CHECK(play("LmA UmA"));
+	drop(&p);
+	CHECK(play("LmA"));
+	CHECK(NO_REPORT());
+	take(&p2);
+	CHECK(REPORTED(RESV_REPORT_CIRCULAR));
+	drop(&p2);
+	CHECK(play("UmA"));
+	return NULL;
+}
+
 /* A reader's order stops at another reader, a writer's does not. */
 static const char *downgrade(void)
 {
@@ -410,6 +536,22 @@ static const char *no_downgrade(void)
 {
 	CHECK(play("LwA LsB UsB UwA | LsB LrA UrA UsB"));
 	CHECK(REPORTED(RESV_REPORT_CIRCULAR));
+	return NULL;
+}
+
+static int by_address(const struct resv_lockdep_map *a, const struct resv_lockdep_map *b);
+
+/* Now a reader above a writer of its class: what comes above both has an order from the writer, too. */
+static const char *downgrade_above_a_writer(void)
+{
+	resv_lockdep_set_cmp_fn(named("wX0"), by_address);
+	CHECK(play("LwX0 LwX1"));
+	resv_lockdep_downgrade(named("wX1"), 0);
+	CHECK(play("LsA UsA UwX1 UwX0 LsA"));
+	CHECK(NO_REPORT());
+	CHECK(play("LrX2"));
+	CHECK(REPORTED(RESV_REPORT_CIRCULAR));
+	CHECK(play("UrX2 UsA"));
 	return NULL;
 }
 
@@ -529,6 +671,7 @@ static const struct lockdep_function api_functions[] = {
 	SILENT(pin_and_unpin),
 	REPORTS(pin_and_release),
 	REPORTS(pin_and_release_of_a_known_lock),
+	SILENT(pins_have_cookies_of_their_own),
 	SILENT(pin_twice),
 	REPORTS(pin_twice_and_unpin_once),
 	SILENT(pin_and_repin),
@@ -543,8 +686,15 @@ static const struct lockdep_function api_functions[] = {
 	REPORTS(set_class_to_one_that_is_held),
 	REPORTS(set_class_while_free),
 	REPORTS(set_class_to_subclass),
+	REPORTS(set_class_of_a_recursive_reader),
+	SILENT(set_class_of_what_was_tried_or_unchecked),
+	REPORTS(set_class_is_passed_if_refused),
+	REPORTS(set_class_with_interrupts_on),
+	REPORTS(set_class_of_a_pinned_lock),
+	REPORTS(set_class_without_a_key),
 	SILENT(downgrade),
 	REPORTS(no_downgrade),
+	REPORTS(downgrade_above_a_writer),
 	REPORTS(downgrade_what_is_not_held),
 
 	SILENT(cmp_fn_upward),

@@ -65,6 +65,8 @@ static const char *held_locks(void)
 	CHECK(held(&held_maps[TOO_MANY - 1]) == RESV_LOCK_STATE_UNKNOWN);
 	CHECK(held(&held_maps[TOO_MANY]) == RESV_LOCK_STATE_UNKNOWN);
 	resv_lockdep_assert_held(&held_maps[TOO_MANY]);
+	CHECK(resv_lockdep_pin(&held_maps[TOO_MANY - 1]).val == 0);
+	resv_lockdep_downgrade(&held_maps[TOO_MANY - 1], 0);
 	for (unsigned i = TOO_MANY; i-- != 0;)
 		drop(&held_maps[i]);
 	CHECK(NO_REPORT());
@@ -343,6 +345,37 @@ static const char *reports(void)
 	return NULL;
 }
 
+/* So many bugs that are no orders are told once each, and then anew when classes were forgotten. All others are told each
+ * time. */
+#define BUGS      600
+#define BUGS_ONCE 256
+
+static unsigned long tell_bugs(struct resv_lockdep_map *map)
+{
+	unsigned long before = stats().reports + stats().lost_reports;
+
+	for (unsigned i = 0; i < BUGS; i++)
+		resv_lockdep_release(map, 1 + i);
+	return stats().reports + stats().lost_reports - before;
+}
+
+static const char *single_bugs(void)
+{
+	static struct resv_lock_class_key key;
+	struct resv_lockdep_map map;
+
+	resv_lockdep_init_map(&map, "never held", &key, 0);
+	for (unsigned turn = 0; turn < 2; turn++) {
+		CHECK(tell_bugs(&map) == BUGS);
+		CHECK(tell_bugs(&map) == BUGS - BUGS_ONCE);
+		resv_lockdep_unregister(&key, sizeof(key));
+	}
+	CHECK(stats().reports == RESV_LOCKDEP_REPORTS);
+	lockdep_forget_reports();
+	resv_lockdep_reset();
+	return NULL;
+}
+
 /* ---- The list -------------------------------------------------------------------------------------------------- */
 
 /* Each says once that there is no room. */
@@ -363,6 +396,9 @@ static const struct lockdep_function limits_functions[] = {
 #endif
 #if MANY + 16 <= RESV_LOCKDEP_CLASSES && RESV_LOCKDEP_REPORTS <= 1000
 	{"reports", reports, true, 1},
+#endif
+#if RESV_LOCKDEP_REPORTS < BUGS
+	{"single_bugs", single_bugs, true, 1},
 #endif
 };
 

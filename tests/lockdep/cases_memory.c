@@ -118,15 +118,32 @@ static void module_unload(void)
 	resv_lockdep_unregister(module.keys, sizeof(module.keys));
 }
 
+/* Takes both, the second one as a recursive reader would. */
+static void take_two_and_read(struct resv_lockdep_map *first, struct resv_lockdep_map *then)
+{
+	take(first);
+	resv_lockdep_acquire(then, 0, 0, 2, 1, NULL, 0);
+	drop(then);
+	drop(first);
+}
+
+/* Also if the classes get the numbers that they had, or each other's. */
 static const char *unregister_forgets(void)
 {
 	struct module_locks locks;
+	void (*const take_both[])(struct resv_lockdep_map *, struct resv_lockdep_map *) = {take_two,
+											   take_two_and_read};
 
-	module_init(&locks);
-	take_two(&locks.a, &locks.b);
-	module_unload();
-	module_init(&locks);
-	take_two(&locks.b, &locks.a);
+	for (unsigned i = 0; i < 2 * COUNT(take_both); i++) {
+		module_init(&locks);
+		take_both[i / 2](&locks.a, &locks.b);
+		module_unload();
+		module_init(&locks);
+		if (i % 2 == 0)
+			take_two(&locks.a, named("mA"));
+		take_both[i / 2](&locks.b, &locks.a);
+		module_unload();
+	}
 	return NULL;
 }
 
@@ -174,6 +191,39 @@ static const char *unregister_forgets_what_was_refused(void)
 	CHECK(NO_REPORT());
 	take_two(&locks.b, &locks.a);
 	CHECK(REPORTED(RESV_REPORT_CIRCULAR));
+	return NULL;
+}
+
+static const char *unregister_forgets_what_was_told(void)
+{
+	struct module_locks locks;
+
+	for (unsigned i = 0; i < 2; i++) {
+		module_init(&locks);
+		drop(&locks.a);
+		CHECK(REPORTED(RESV_REPORT_UNLOCK_BALANCE));
+		drop(&locks.a);
+		CHECK(NO_REPORT());
+		module_unload();
+	}
+	return NULL;
+}
+
+/* Numbers that no class has any more are of no class in any memory. */
+static const char *unregister_nothing(void)
+{
+	struct module_locks locks;
+	struct resv_lockdep_stats before = {0}, after = {0};
+
+	module_init(&locks);
+	take_two(&locks.a, &locks.b);
+	take_two(&locks.before, &locks.after);
+	module_unload();
+	resv_lockdep_stats(&before);
+	module_unload();
+	resv_lockdep_unregister(NULL, 1);
+	resv_lockdep_stats(&after);
+	CHECK(after.classes == before.classes);
 	return NULL;
 }
 
@@ -263,6 +313,7 @@ static const char *counters(void)
 	resv_lockdep_stats(&then);
 	CHECK(then.classes == first.classes + 2);
 	CHECK(then.dependencies >= 1 && then.refused == 0 && then.reports == 0);
+	CHECK(then.trace_words > first.trace_words && then.trace_words <= then.trace_words_max);
 	first = then;
 	CHECK(play("LmA LmB UmB UmA"));
 	resv_lockdep_stats(&then);
@@ -290,6 +341,37 @@ static const char *reset_forgets(void)
 	return NULL;
 }
 
+/* However often its locks were taken before. */
+static const char *recursion_again_and_again(void)
+{
+	for (unsigned i = 0; i < 100; i++) {
+		resv_lockdep_reset();
+		CHECK(play("TmX1 TmX2 LmX0"));
+		CHECK(REPORTED(RESV_REPORT_RECURSION));
+		CHECK(play("UmX0 UmX2 UmX1"));
+	}
+	return NULL;
+}
+
+static const char *reset_forgets_what_is_held(void)
+{
+	struct resv_object w;
+
+	resv_init(&w);
+	CHECK(play("LmA"));
+	resv_lockdep_no_blocking_begin();
+	resv_lockdep_reset();
+	CHECK(state("mA") == RESV_LOCK_STATE_NOT_HELD);
+	CHECK(resv_lock(&w, NULL) == 0);
+	resv_unlock(&w);
+	CHECK(NO_REPORT());
+	resv_lockdep_no_blocking_end();
+	CHECK(REPORTED(RESV_REPORT_UNLOCK_BALANCE));
+	CHECK(play("UmA"));
+	CHECK(REPORTED(RESV_REPORT_UNLOCK_BALANCE));
+	return NULL;
+}
+
 /* ---- The list -------------------------------------------------------------------------------------------------- */
 
 static const struct lockdep_function memory_functions[] = {
@@ -302,6 +384,8 @@ static const struct lockdep_function memory_functions[] = {
 	REPORTS(unregister_and_load_again),
 	REPORTS(unregister_keeps_what_is_outside),
 	REPORTS(unregister_forgets_what_was_refused),
+	REPORTS(unregister_forgets_what_was_told),
+	SILENT(unregister_nothing),
 	SILENT(unregister_many_times),
 
 	REPORTS(subclass_of_init),
@@ -310,6 +394,8 @@ static const struct lockdep_function memory_functions[] = {
 	REPORTS(static_lock),
 	REPORTS(counters),
 	REPORTS(reset_forgets),
+	REPORTS(recursion_again_and_again),
+	REPORTS(reset_forgets_what_is_held),
 };
 
 const struct lockdep_family lockdep_memory = {"memory", NULL, 0, memory_functions, COUNT(memory_functions)};

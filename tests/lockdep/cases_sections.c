@@ -178,6 +178,8 @@ static const char *signalling_ends(void)
 	bool outer = resv_fence_begin_signalling();
 	bool inner = resv_fence_begin_signalling();
 
+	/* shared: others are needed for it, too */
+	CHECK(resv_lockdep_is_held_type(&resv_lockdep_fence, 1) == RESV_LOCK_STATE_HELD);
 	resv_fence_end_signalling(inner);
 	resv_fence_end_signalling(outer);
 	resv_fence_might_wait();

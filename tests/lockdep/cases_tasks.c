@@ -196,6 +196,24 @@ static const char *declare_a_circle(void)
 	return NULL;
 }
 
+/* None of these is an order. */
+static const char *declare_what_is_none(void)
+{
+	static struct resv_lockdep_map keyless;
+	struct resv_lockdep_stats before = {0}, after = {0};
+
+	resv_lockdep_init_map(&keyless, "keyless", NULL, 0);
+	resv_lockdep_stats(&before);
+	CHECK(resv_lockdep_declare_order(named("mX1"), named("mX2")) == 0);
+	CHECK(NO_REPORT());
+	CHECK(resv_lockdep_declare_order(named("mA"), &keyless) == 0);
+	CHECK(resv_lockdep_declare_order(&keyless, named("mA")) == 0);
+	CHECK(REPORTED(RESV_REPORT_BAD_KEY, RESV_REPORT_BAD_KEY));
+	resv_lockdep_stats(&after);
+	CHECK(after.edges == before.edges);
+	return NULL;
+}
+
 static const char *declare_says_nothing_of_interrupts(void)
 {
 	CHECK(resv_lockdep_declare_order(named("sA"), named("sB")) == 0);
@@ -221,6 +239,7 @@ static const struct lockdep_function tasks_functions[] = {
 	SILENT(declare_what_has_been_seen),
 	REPORTS(declare_what_has_been_broken),
 	REPORTS(declare_a_circle),
+	REPORTS(declare_what_is_none),
 	SILENT(declare_says_nothing_of_interrupts),
 };
 

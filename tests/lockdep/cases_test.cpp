@@ -82,10 +82,10 @@ TEST(lockdep_cases_list, is_complete)
 	EXPECT_EQ(seen["reserve"], (tally{40, 10}));
 	EXPECT_EQ(seen["many"], (tally{7, 0}));
 	EXPECT_EQ(seen["sections"], (tally{12, 6}));
-	EXPECT_EQ(seen["api"], (tally{26, 9}));
-	EXPECT_EQ(seen["tasks"], (tally{7, 8}));
-	EXPECT_EQ(seen["memory"], (tally{12, 4}));
-	EXPECT_EQ(seen["limits"], (tally{7, 3}));
+	EXPECT_EQ(seen["api"], (tally{32, 11}));
+	EXPECT_EQ(seen["tasks"], (tally{8, 8}));
+	EXPECT_EQ(seen["memory"], (tally{15, 5}));
+	EXPECT_EQ(seen["limits"], (tally{8, 3}));
 	EXPECT_EQ(seen.size(), 15u);
 }
 

@@ -12,7 +12,7 @@ namespace {
 
 #if RESV_PROVE_LOCKING
 
-resv_lock_class_key timed_key;
+resv_lock_class_key timed_key, other_key;
 
 class lockdep_stat : public fixture {
 protected:
@@ -43,7 +43,12 @@ TEST_F(lockdep_stat, classes_are_listed)
 	EXPECT_EQ(of("timed").name, nullptr);
 	acquire();
 	release();
+	resv_lockdep_map other;
+	resv_lockdep_init_map(&other, "other", &other_key, 0);
+	resv_lockdep_acquire(&other, 0, 0, 0, 1, nullptr, 1);
+	resv_lockdep_release(&other, 2);
 	EXPECT_STREQ(of("timed").name, "timed");
+	EXPECT_STREQ(of("other").name, "other");
 	struct resv_lockdep_class_stats stats;
 	EXPECT_FALSE(resv_lockdep_class_stats(1000000, &stats));
 }
