@@ -186,6 +186,13 @@ void wait_list::wound(ww_acquire_ctx &holder, const ww_acquire_ctx &by)
 	trace(ww_event::wound, by, &holder);
 }
 
+int wait_list::send_away(ww_acquire_ctx &ctx, const ww_acquire_ctx *holder) const
+{
+	trace(ww_event::die, ctx, holder);
+	ctx.cls().traffic_.backed_off(ctx);
+	return -EDEADLK;
+}
+
 void wait_list::trace(ww_event event, const ww_acquire_ctx &self, const ww_acquire_ctx *other) const
 {
 	if (self.class_->tracer_)

@@ -74,6 +74,9 @@ public:
 	/// waits; if it waits already, the caller tells it.
 	void wound(ww_acquire_ctx &holder, const ww_acquire_ctx &by);
 
+	/// A context that holds other locks may not wait for this one. Returns -EDEADLK.
+	int send_away(ww_acquire_ctx &ctx, const ww_acquire_ctx *holder) const;
+
 	/// Reports to the class's tracer, if it has one.
 	void trace(ww_event event, const ww_acquire_ctx &self, const ww_acquire_ctx *other) const;
 

@@ -108,16 +108,12 @@ int ww_mutex::contend(wait_list &list, const waiter &self)
 
 	if (ctx->cls().algorithm() == ww_algorithm::wait_die) {
 		const waiter *oldest = list.first_with_context();
-		if ((holder && holder->older_than(*ctx)) || (oldest && oldest->ctx->older_than(*ctx))) {
-			list.trace(ww_event::die, *ctx, holder);
-			return -EDEADLK;
-		}
+		if ((holder && holder->older_than(*ctx)) || (oldest && oldest->ctx->older_than(*ctx)))
+			return list.send_away(*ctx, holder);
 		return 0;
 	}
-	if (ctx->wounded()) {
-		list.trace(ww_event::die, *ctx, holder);
-		return -EDEADLK;
-	}
+	if (ctx->wounded())
+		return list.send_away(*ctx, holder);
 	if (holder && !holder->wounded() && ctx->older_than(*holder)) {
 		list.wound(*holder, *ctx);
 		holder->parker_.tell(list.wakes); // it may wait for another lock
@@ -271,8 +267,6 @@ int ww_mutex::lock_contended(ww_acquire_ctx *ctx, const wait_request &request)
 		if (rc != 0)
 			break;
 	}
-	if (rc == -EDEADLK)
-		ctx->cls().traffic_.backed_off(*ctx);
 	if (self.queued) {
 		list.remove(self);
 		if (ctx && rc != -EDEADLK)

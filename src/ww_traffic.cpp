@@ -67,7 +67,11 @@ ww_traffic::counts ww_traffic::add_up() const
 	return total;
 }
 
-// By whoever meets contention, now and then. One at a time decides.
+// By whoever meets contention, now and then. One at a time decides; what it leaves, the next one finds:
+//
+//   who has decided                 who decides next
+//   [W] stage_, before_, ...        [RW] looking_ 0 -> 1, acquire
+//   [W] looking_ = 0, release       [R] stage_, before_, ...
 void ww_traffic::look(tick now)
 {
 	auto is_time = [&] { return static_cast<long>(now - look_at_.load(order::relaxed)) >= 0; };

@@ -30,6 +30,7 @@ struct ww_test_access {
 	{
 		t.decide(now, {begun, contended});
 	}
+	static void look(ww_traffic &t, unsigned long now) { t.look(now); }
 	static unsigned long look_at(const ww_traffic &t) { return t.look_at_.load(order::relaxed); }
 	static unsigned away(const ww_traffic &t) { return t.away_.load(order::relaxed); }
 	static void set_away(ww_class &cls, unsigned away) { cls.traffic_.away_.store(away, order::relaxed); }

@@ -5,6 +5,7 @@
 
 #include <resv/resv.h>
 
+#include <atomic>
 #include <limits>
 
 namespace resv::test {
@@ -176,6 +177,24 @@ TEST_F(ww_traffic_decides, when_time_wraps)
 	try_out(1);
 	EXPECT_LT(now, 100 * epoch);
 	EXPECT_EQ(away(), 1u);
+}
+
+// That one decides at a time, and finds what the one before left, the thread sanitizer sees.
+TEST(ww_traffic, is_looked_at_by_many)
+{
+	ww_traffic traffic;
+	std::atomic<unsigned long> now{0};
+	std::vector<std::thread> threads;
+
+	for (int i = 0; i < 4; i++)
+		threads.emplace_back([&] {
+			for (int look = 0; look < 20000; look++)
+				ww_test_access::look(traffic, now.fetch_add(100, std::memory_order_relaxed));
+		});
+	for (std::thread &t : threads)
+		t.join();
+	EXPECT_EQ(ww_test_access::away(traffic), 0u);
+	EXPECT_GT(ww_test_access::look_at(traffic), 4000000u);
 }
 
 // ---- Counting --------------------------------------------------------------------------------------------------------------
