@@ -536,6 +536,15 @@ TEST(port_spin, relax_takes_any_turn)
 	EXPECT_EQ(turn_of, 8);
 }
 
+TEST(port_spin, stands_back_until_then)
+{
+	for (int64_t ns : {-millisecond, int64_t{0}, int64_t{1}, 2 * millisecond}) {
+		const int64_t until = resv_port_clock() + ns;
+		resv_port_stand_back(until);
+		EXPECT_GE(resv_port_clock(), until);
+	}
+}
+
 TEST(port_spin, critical_sections_nest_around_spin_locks)
 {
 	resv_port_spinlock lock = {};

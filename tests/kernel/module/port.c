@@ -471,6 +471,16 @@ static const char *clock_goes_on(unsigned int n)
 	return NULL;
 }
 
+static const char *stands_back_until_then(unsigned int n)
+{
+	int64_t until = resv_port_clock() + 5 * MSEC;
+
+	resv_port_stand_back(until);
+	CHECK(resv_port_clock() >= until);
+	resv_port_stand_back(until); /* that is over */
+	return NULL;
+}
+
 /* ---- Held locks: only with the annotator ----------------------------------------------------------------------- */
 
 #if RESV_PROVE_LOCKING
@@ -609,6 +619,7 @@ static const struct named_test tests[] = {
 	{"texts", texts},
 	{"stack_trace", stack_trace},
 	{"clock_goes_on", clock_goes_on},
+	{"stands_back_until_then", stands_back_until_then},
 #if RESV_PROVE_LOCKING
 	{"held_of_task", held_of_task},
 	{"held_of_interrupts", held_of_interrupts},
