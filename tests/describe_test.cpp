@@ -386,7 +386,7 @@ TEST_F(describe_lru, holders_and_fences)
 {
 	fence_ref pending = make_fence(), past = make_fence();
 	past->signal();
-	for (size_t n : {0, 2}) {
+	for (size_t n : {size_t{0}, size_t{2}}) {
 		reserved held(buffers[n].own);
 		put_in(buffers[n].own, past, usage::read);
 	}
