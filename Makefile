@@ -120,8 +120,9 @@ simulate := $(addprefix tests/simulate/,main.cpp costs.cpp play.cpp starvation.c
 calibrate := $(addprefix tests/simulate/,calibrate.cpp costs.cpp)
 simulate_tests := $(addprefix tests/simulate/,machine_test.cpp costs.cpp play.cpp)
 # The annotator, with the locks that reports know of; and what Relacy explores.
-lockdep_explored := $(wildcard lockdep/*.cpp) src/ww_mutex.cpp src/ww_checks.cpp src/wait_list.cpp src/parker.cpp
-relacy_explored  := src/ww_mutex.cpp src/wait_list.cpp src/parker.cpp
+lockdep_explored := $(wildcard lockdep/*.cpp) src/ww_mutex.cpp src/ww_checks.cpp src/ww_traffic.cpp \
+	src/wait_list.cpp src/parker.cpp
+relacy_explored  := src/ww_mutex.cpp src/ww_traffic.cpp src/wait_list.cpp src/parker.cpp
 fuzz     := $(wildcard tests/fuzz/*.cpp)
 headers  := $(wildcard include/*/* src/*.hpp src/port/sim/*.hpp src/port/sim/*/*.hpp src/port/vcpu/*.hpp \
 	src/port/vcpu/*/*.hpp lockdep/*.hpp tests/gpu/*.hpp \
