@@ -37,9 +37,9 @@ unsigned long ww_traffic::count(resv_port_task task, counter c)
 	return (of(task).*c).fetch_add(1, order::relaxed);
 }
 
-void ww_traffic::count_begun(resv_port_task task)
+void ww_traffic::count_begun()
 {
-	count(task, &tally::begun);
+	count(resv_port_current(), &tally::begun);
 }
 
 // A context has the lock that it slept for.

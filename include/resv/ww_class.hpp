@@ -67,8 +67,8 @@ public:
 	/// Are the contexts that begin counted?
 	bool watched() const { return !config::steady && watched_.load(order::relaxed) != 0; }
 
-	/// One has begun.
-	void count_begun(resv_port_task task);
+	/// One has begun, of the calling task.
+	void count_begun();
 
 private:
 	friend class ww_mutex;
@@ -166,6 +166,14 @@ private:
 	friend struct ww_test_access;
 
 	unsigned long next_stamp();
+
+	// Another context begins.
+	ww_class &noting_one_more()
+	{
+		if (traffic_.watched()) [[unlikely]]
+			traffic_.count_begun();
+		return *this;
+	}
 
 	atomic<unsigned long> stamp_{0}; // the last one given out
 	const char *acquire_name_;

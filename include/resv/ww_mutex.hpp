@@ -404,11 +404,9 @@ inline void ww_acquire_ctx::unlock_all()
 }
 
 inline ww_acquire_ctx::ww_acquire_ctx(ww_class &cls)
-	: class_(&cls), parker_(resv_port_current()),
+	: class_(&cls.noting_one_more()), parker_(resv_port_current()),
 	  dep_map_(cls.keys_.acquire, cls.acquire_name(), 0, ww_context_traits)
 {
-	if (cls.traffic_.watched()) [[unlikely]]
-		cls.traffic_.count_begun(task());
 	if constexpr (config::debug_ww_mutexes)
 		ww_checks::begin(*this);
 }
