@@ -829,7 +829,7 @@ TEST_F(lockdep_c, release_of_what_is_held_twice_is_that_of_the_last)
 	resv_lockdep_map above;
 
 	resv_lockdep_init_map(&above, "above", &above_key, 0);
-	for (unsigned subclass : {0, 1}) {
+	for (unsigned subclass : {0u, 1u}) {
 		std::string first;
 
 		resv_lockdep_reset();

@@ -829,7 +829,7 @@ const volatile unsigned twice = 2;
 // All traces are of the same callers, and end where those do, or after 16.
 TEST_F(lockdep_report, traces_are_whole)
 {
-	for (unsigned depth : {0, 20}) {
+	for (unsigned depth : {0u, 20u}) {
 		resv_lockdep_reset();
 		for (unsigned turn = 0; turn < twice; turn++)
 			take_both_deep_down(depth, turn == 0 ? a : b, turn == 0 ? b : a);

@@ -55,7 +55,7 @@ TEST_F(lockdep_traces, each_is_kept_once)
 
 	for (unsigned turn = 0; turn < 2; turn++) {
 		for (unsigned n = 0; n < 1u << 11; n++) {
-			for (unsigned count : {11, 14}) {
+			for (unsigned count : {11u, 14u}) {
 				const trace t = alike(n, count);
 				const uint32_t number = keep(t);
 				ASSERT_NE(number, 0u);
