@@ -53,7 +53,11 @@ resv-cxxflags = -Wp,-MMD,$(depfile) -nostdinc -isystem $(shell $(CXX) -print-fil
 	$(CLANG_FLAGS) $(call resv-inherited,$(KBUILD_CFLAGS)) $(call resv-inherited,$(KBUILD_CFLAGS_MODULE)) \
 	-std=c++20 -ffreestanding -fno-exceptions -fno-rtti -fno-threadsafe-statics \
 	$(if $(filter gcc,$(resv-kind)),-fno-gnu-unique) -g0 -Wall \
-	$(filter -I%/uapi,$(LINUXINCLUDE)) -I$(resv-dir)/src/port/linux -I$(resv-dir)/include $(resv-defines)
+	$(filter -I%/uapi,$(LINUXINCLUDE)) -I$(resv-dir)/src/port/linux -I$(resv-dir)/include $(resv-defines) \
+	$(if $(filter $(resv-rare),$(notdir $@)),-Os)
+# The fast paths are inline in their callers. What runs when they end, and what runs rarely, is to be small.
+resv-rare := $(addsuffix .o,ww_mutex wait_list ww_traffic ww_checks transaction release describe c_api_describe fence_array \
+	fence_chain fence_merge fence_wait fence_wait_any reservation_gather report traces classes line_writer)
 ccflags-y += -I$(resv-dir)/include $(resv-defines)
 
 # ---- Its objects ----
