@@ -10,8 +10,9 @@ namespace {
 constexpr unsigned long epoch = 1000; // how long to count, in ticks
 constexpr unsigned long busy = 64;    // so many meetings in an epoch make it worth a try
 constexpr unsigned long quiet = 4;    // fewer in each, and there is no more to gain
-constexpr unsigned holds_for =
-	8; // epochs that a decision holds, twice as many for each time that it was the same
+
+// A decision holds for so many epochs, and for twice as many each time that it was the same, up to 2^7 times as many.
+constexpr unsigned holds_for = 8;
 constexpr unsigned most_sure = 7;
 
 void raise(atomic<unsigned long> &most, unsigned long value)
@@ -140,7 +141,7 @@ ww_statistics ww_class::statistics() const
 		s.deaths += t.deaths.load(order::relaxed);
 	}
 	s.most_retries = traffic_.most_retries_.load(order::relaxed);
-	s.longest_wait_us = traffic_.longest_wait_.load(order::relaxed);
+	s.longest_wait_ns = uint64_t{traffic_.longest_wait_.load(order::relaxed)} << 10;
 	return s;
 }
 

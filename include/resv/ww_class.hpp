@@ -36,15 +36,15 @@ using ww_tracer = void (*)(ww_event, const ww_mutex &, const ww_acquire_ctx &sel
 
 /// What the contexts of a class have met so far; all 0 with CONFIG_RESV_STEADY. C: struct resv_ww_stats.
 struct ww_statistics {
-	unsigned long contended;       ///< how often a lock was not to be had at once
-	unsigned long spins;           ///< ... and was had by watching it for a moment
-	unsigned long stays;           ///< ... and the context stayed away for a while
-	unsigned long waits;           ///< how often a context slept in line
-	unsigned long bypasses;        ///< locks that were taken ahead of somebody in line
-	unsigned long wounds;          ///< holders that were told to back off
-	unsigned long deaths;          ///< how often a context had to back off
-	unsigned long most_retries;    ///< the most often that one context had to
-	unsigned long longest_wait_us; ///< the longest that one slept in line; microseconds of 1024 ns
+	unsigned long contended;    ///< how often a lock that was to be waited for was held
+	unsigned long spins;        ///< ... and was had by watching it for a moment
+	unsigned long stays;        ///< ... and the context stayed away for a while
+	unsigned long waits;        ///< how often a context slept in line
+	unsigned long bypasses;     ///< locks that were taken ahead of somebody in line
+	unsigned long wounds;       ///< holders that were told to back off
+	unsigned long deaths;       ///< how often a context had to back off
+	unsigned long most_retries; ///< the most often that one context had to
+	uint64_t longest_wait_ns;   ///< the longest that one slept in line, to 1024 ns
 };
 
 namespace config {
