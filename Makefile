@@ -117,7 +117,7 @@ sim_lockdep := tests/sim/main.cpp tests/sim/scenario.cpp $(wildcard tests/sim/lo
 relacy   := $(wildcard tests/sim/relacy/*.cpp)
 vcpu_port := $(wildcard src/port/vcpu/*.cpp)
 simulate := $(addprefix tests/simulate/,main.cpp costs.cpp play.cpp starvation.cpp)
-calibrate := $(addprefix tests/simulate/,calibrate.cpp costs.cpp)
+calibrate := $(addprefix tests/simulate/,calibrate.cpp costs.cpp) tests/bench/machine.cpp
 simulate_tests := $(addprefix tests/simulate/,machine_test.cpp costs.cpp play.cpp)
 # The annotator, with the locks that reports know of; and what Relacy explores.
 lockdep_explored := $(wildcard lockdep/*.cpp) src/ww_mutex.cpp src/ww_checks.cpp src/ww_traffic.cpp \
@@ -290,7 +290,8 @@ build/bench/resv-bench build/bench/lockdep/resv-bench build/bench/contention/res
 	@mkdir -p $(@D)
 	$(call say,LINK)$(CXX) $^ -lbenchmark $$(pkg-config --libs absl_synchronization) -lpthread -o $@
 
-$(call objects,release,$(bench) $(bench_contention)) $(call objects,prove,$(bench_lockdep)): | build/need/bench
+$(filter-out %/machine.cpp.o,$(call objects,release,$(bench) $(bench_contention)) $(call objects,prove,$(bench_lockdep))): | \
+	build/need/bench
 
 bench-kernel: | build/need/kernel ## time the locks beside the kernel's own, in QEMU (KERNEL=); build/kernel/*/ratios.json
 	@tests/kernel/compare $(KERNEL)

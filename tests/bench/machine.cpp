@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-#include "plan.hpp"
+#include "machine.hpp"
 
 #include <sched.h>
 #include <sys/resource.h>
@@ -11,6 +11,7 @@
 #include <barrier>
 #include <chrono>
 #include <fstream>
+#include <string>
 #include <thread>
 #include <vector>
 

@@ -7,6 +7,7 @@
 #include "workload.hpp"
 
 #include <resv_port/atomic.hpp>
+#include <tests/bench/machine.hpp>
 
 #include <atomic>
 #include <barrier>
@@ -22,6 +23,7 @@
 #include <unistd.h>
 
 using namespace simulate;
+using bench::pin;
 
 namespace {
 
@@ -38,27 +40,6 @@ template <typename T>
 void keep(T &value)
 {
 	asm volatile("" : "+m"(value)::"memory");
-}
-
-std::vector<int> usable_cpus()
-{
-	cpu_set_t set;
-	std::vector<int> cpus;
-	sched_getaffinity(0, sizeof set, &set);
-	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET(cpu, &set))
-			cpus.push_back(cpu);
-	return cpus;
-}
-
-const std::vector<int> cpus = usable_cpus(); // before anybody is pinned
-
-void pin(unsigned number)
-{
-	cpu_set_t set;
-	CPU_ZERO(&set);
-	CPU_SET(cpus[number], &set);
-	sched_setaffinity(0, sizeof set, &set);
 }
 
 /// How often the calling thread had to let others have its CPU.
@@ -176,7 +157,7 @@ double round_trip()
 	constexpr unsigned trips = 2000;
 	alignas(64) std::atomic<unsigned> line{0};
 	auto play = [&](unsigned me) {
-		pin(me);
+		pin(static_cast<int>(me));
 		for (unsigned i = 0; i < trips; i++) {
 			for (unsigned turn = 1; line.load(std::memory_order_acquire) != 2 * i + me; turn++)
 				if (turn % 4096 == 0)
@@ -212,7 +193,7 @@ double stall(size_t count)
 	set all;
 	picker(objects, objects.size(), 0, 1).pick(all);
 	auto play = [&](unsigned me) {
-		pin(me);
+		pin(static_cast<int>(me));
 		set some(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count));
 		for (unsigned i = 0; i < passes; i++) {
 			for (unsigned tries = 1; turn.load() != 2 * i + me; tries++)
@@ -309,7 +290,7 @@ round play(const workload &w, pool &objects, resv::ww_class &cls, unsigned count
 	std::atomic<double> sum{0};
 	std::barrier start(count);
 	auto run = [&](unsigned number) {
-		pin(number);
+		pin(static_cast<int>(number));
 		picker draws(objects, w.k, w.zipf, number + 1);
 		set drawn;
 		long done = 0;
@@ -366,7 +347,7 @@ void measure(const workload &w, const algorithm &a, unsigned count, double best_
 
 int main()
 {
-	if (cpus.size() < 2) {
+	if (std::thread::hardware_concurrency() < 2) {
 		fprintf(stderr, "resv-calibrate: needs two CPUs\n");
 		return 2;
 	}
