@@ -16,6 +16,7 @@ struct abi_check {
 	SAME(mutex_name_, mutex_name);
 	SAME(tracer_, tracer);
 	SAME(algorithm_, algorithm);
+	SAME(stamps_, stamps);
 	SAME(traffic_, traffic);
 #if RESV_PROVE_LOCKING
 	SAME(keys_.acquire, acquire_key);
@@ -26,8 +27,16 @@ struct abi_check {
 #undef SAME
 	static_assert(sizeof(ww_class) == sizeof(resv_ww_class));
 	static_assert(sizeof(ww_statistics) == sizeof(resv_ww_stats));
-	static_assert(static_cast<unsigned>(ww_algorithm::wound_wait) == 0); // RESV_DEFINE_WW_CLASS
-	static_assert(static_cast<unsigned>(ww_algorithm::wait_die) == 1);   // RESV_DEFINE_WD_CLASS
+#define SAME(ours, theirs) static_assert(static_cast<unsigned>(ours) == theirs)
+	SAME(ww_algorithm::wound_wait, RESV_WOUND_WAIT);
+	SAME(ww_algorithm::wait_die, RESV_WAIT_DIE);
+	SAME(ww_algorithm::adaptive, RESV_WW_ADAPTIVE);
+	SAME(ww_stamps::lazy, RESV_STAMPS_LAZY);
+	SAME(ww_stamps::eager, RESV_STAMPS_EAGER);
+#undef SAME
+	// The first word of its traffic, in RESV_WW_CLASS_INITIALIZER_.
+	static_assert(offsetof(ww_traffic, at_begin_) == 0 &&
+		      ww_traffic::gives_stamp == 2 * RESV_STAMPS_EAGER);
 };
 
 } // namespace resv

@@ -168,10 +168,11 @@ void wait_list::tell_younger(const ww_acquire_ctx &than)
 	waiter *w = first_with_context();
 	if (!w)
 		return;
-	// At most one waiter holds other locks and has not been told yet: the first with a context. Any other was told
-	// when it ceased to be the first, or died on arrival.
+	// At most one waiter that may not wait for an older one has not been told yet: the first with a context. Any other was
+	// told when it ceased to be the first or was wounded, or died on arrival.
 	do {
-		if (w->ctx && !w->observer && w->ctx->holds_any() && than.older_than(*w->ctx)) {
+		if (w->ctx && !w->observer && w->ctx->holds_any() && w->ctx->waits_for_younger_only() &&
+		    than.older_than(*w->ctx)) {
 			w->mailbox.tell(wakes);
 			return;
 		}
@@ -205,8 +206,9 @@ void wait_list::judge(ww_acquire_ctx &holder)
 	if (!w)
 		return;
 	holder.ensure_stamp();
+	tell_younger(holder);
 	if (holder.cls().algorithm() == ww_algorithm::wait_die)
-		return tell_younger(holder);
+		return;
 	do {
 		if (w->ctx && !w->observer) {
 			if (!w->ctx->older_than(holder))

@@ -64,10 +64,10 @@ public:
 	/// Tells the next observer that has been passed.
 	void tell_passed_observer();
 
-	/// The context has just taken the lock: judges it against every waiter. Wound-wait: it is wounded if an older
-	/// waiter holds other locks. Wait-die: a younger waiter that holds other locks is told to look again.
+	/// The context has just taken the lock: judges it against every waiter. But for wait-die: it is wounded if an older
+	/// waiter holds other locks. But for wound-wait: a younger waiter that may not wait for it is told to look again.
 	void judge(ww_acquire_ctx &holder);
-	/// Wait-die: a waiter has been queued; younger ones behind it that hold other locks must look again.
+	/// A waiter has been queued, or has the lock: younger ones behind it that may not wait for it must look again.
 	void tell_younger(const ww_acquire_ctx &than);
 
 	/// An older waiter that holds other locks wants the lock: its holder must back off. It learns of it when it next

@@ -13,14 +13,15 @@ namespace resv {
 
 namespace {
 
-// How long the first in line spins for a holder that runs, in turns of resv_port_relax(), before it sleeps.
-constexpr unsigned spin_turns = RESV_SPIN_TURNS;
+// How long the first in line spins for a holder that runs, in turns of resv_port_relax(), before it sleeps; at most, if it
+// has a context.
+constexpr unsigned most_turns = RESV_SPIN_TURNS;
 
 // And anybody, before standing in line: whoever holds the lock for a moment only is told nothing and wakes nobody then.
 constexpr unsigned turns_unannounced = 16;
 
 // How often a task meets a held lock from one look at the class's contention to the next.
-constexpr unsigned meetings_to_look = 32;
+constexpr unsigned meetings_to_look = 8;
 
 int64_t deadline_of(const wait_request &request)
 {
@@ -67,6 +68,20 @@ bool ww_acquire_ctx::older_than(const ww_acquire_ctx &other) const
 	return static_cast<long>(stamp() - other.stamp()) < 0;
 }
 
+// Of a context that holds something. In an adaptive class some come to that when they are wounded: see ww_mutex::contend().
+bool ww_acquire_ctx::waits_for_younger_only() const
+{
+	switch (class_->algorithm()) {
+	case ww_algorithm::wound_wait:
+		return false;
+	case ww_algorithm::wait_die:
+		return true;
+	case ww_algorithm::adaptive:
+		return wounded() || class_->is_hasty();
+	}
+	return false;
+}
+
 // Under the spin bit. Is the holder the caller, through this context, another one, or none?
 bool ww_mutex::is_self(uintptr_t owner, const ww_acquire_ctx *ctx)
 {
@@ -87,9 +102,12 @@ bool ww_mutex::is_held_by_caller()
 /// Under the spin bit: decides whether `self` may wait for the lock as it stands. 0: it may, and whoever must give way
 /// has been told. -EDEADLK: `self` gives way. -EALREADY: it would wait for itself.
 ///
-/// Wait-die: waiting goes from old to young only, so no cycle closes. Wound-wait: it goes from young to old, except
-/// past a holder that has been wounded and backs off as soon as it waits. A context that holds nothing closes no
-/// cycle: it waits for anybody.
+/// A context that holds nothing closes no cycle: it waits for anybody. Wait-die: waiting goes from old to young only, so no
+/// cycle closes. Wound-wait: it goes from young to old, except past a holder that has been wounded and backs off as soon as
+/// it waits. Adaptive: as in wound-wait, whoever is waited for by an older one is wounded; but a wounded context may wait
+/// for younger ones. In a cycle the oldest waits for somebody younger, who is wounded then and waits for somebody younger
+/// still, and so on: none of them waits for the oldest. Contexts that are not wounded may as well not wait for older ones:
+/// if none does, that is wait-die.
 int ww_mutex::contend(wait_list &list, const waiter &self)
 {
 	uintptr_t owner = owner_.load(order::acquire);
@@ -106,15 +124,15 @@ int ww_mutex::contend(wait_list &list, const waiter &self)
 	if (!ctx->holds_any())
 		return 0;
 
-	if (ctx->cls().algorithm() == ww_algorithm::wait_die) {
+	const ww_algorithm algorithm = ctx->cls().algorithm();
+	if (algorithm == ww_algorithm::wound_wait && ctx->wounded())
+		return list.send_away(*ctx, holder);
+	if (ctx->waits_for_younger_only()) {
 		const waiter *oldest = list.first_with_context();
 		if ((holder && holder->older_than(*ctx)) || (oldest && oldest->ctx->older_than(*ctx)))
 			return list.send_away(*ctx, holder);
-		return 0;
 	}
-	if (ctx->wounded())
-		return list.send_away(*ctx, holder);
-	if (holder && !holder->wounded() && ctx->older_than(*holder)) {
+	if (algorithm != ww_algorithm::wait_die && holder && !holder->wounded() && ctx->older_than(*holder)) {
 		list.wound(*holder, *ctx);
 		holder->parker_.tell(list.wakes); // it may wait for another lock
 	}
@@ -162,9 +180,9 @@ bool ww_mutex::worth_spinning(const wait_list &list, const waiter &self) const
 
 // Watches the owner word without touching what it points to. True: the lock was seen free, or the waiter was told; then
 // the token is consumed, or the next spin would end before it began.
-bool ww_mutex::spin(waiter &self) const
+bool ww_mutex::spin(waiter &self, unsigned turns) const
 {
-	for (unsigned turn = 0; turn < spin_turns; turn++) {
+	for (unsigned turn = 0; turn < turns; turn++) {
 		if (owner_.load(order::relaxed) == 0 || self.mailbox.take_token())
 			return true;
 		resv_port_relax(turn);
@@ -186,7 +204,8 @@ bool ww_mutex::come_later(ww_acquire_ctx *ctx, int64_t deadline)
 			return false; // there it backs off at once
 		if (away != 0 || before % meetings_to_look == 0) {
 			int64_t now = resv_port_clock();
-			traffic.look(ww_traffic::to_ticks(now));
+			traffic.look(ww_traffic::to_ticks(now),
+				     ctx->cls().algorithm() == ww_algorithm::adaptive);
 			if (away != 0) {
 				int64_t until = now + ww_traffic::stay_ns(away);
 				traffic.count(ctx->task(), &ww_traffic::tally::stays);
@@ -230,6 +249,8 @@ int ww_mutex::lock_contended(ww_acquire_ctx *ctx, const wait_request &request)
 		if (take(list, self)) {
 			if (slept_since != 0)
 				ctx->cls().traffic_.slept(resv_port_clock() - slept_since);
+			else if (ctx && tried)
+				ctx->cls().traffic_.count(ctx->task(), &ww_traffic::tally::spins);
 			return 0;
 		}
 		// It was awake and in its turn, and lost to somebody who came later: that happens once. Until it was awake
@@ -243,8 +264,7 @@ int ww_mutex::lock_contended(ww_acquire_ctx *ctx, const wait_request &request)
 			list.insert(self);
 			if (ctx) {
 				list.trace(ww_event::wait, *ctx, locking_ctx());
-				if (ctx->cls().algorithm() == ww_algorithm::wait_die)
-					list.tell_younger(*ctx);
+				list.tell_younger(*ctx);
 			}
 		}
 		// Whoever drops the bit with somebody in line and the lock free has told the first.
@@ -254,7 +274,7 @@ int ww_mutex::lock_contended(ww_acquire_ctx *ctx, const wait_request &request)
 		bool again = may_take(list, self);
 		list.drop();
 		if (spinning)
-			may_spin = tried = spin(self);
+			may_spin = tried = spin(self, ctx ? ctx->cls().traffic_.spin_turns() : most_turns);
 		else if (!again) {
 			if (!config::steady && ctx && slept_since == 0) {
 				slept_since = resv_port_clock();

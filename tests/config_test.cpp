@@ -19,6 +19,7 @@ constinit reservation_object static_object;
 
 RESV_DEFINE_WW_CLASS(c_wound_wait);
 RESV_DEFINE_WD_CLASS(c_wait_die);
+RESV_DEFINE_CLASS(c_adaptive, RESV_WW_ADAPTIVE, RESV_STAMPS_EAGER);
 
 ww_class &seen_from_cpp(resv_ww_class *cls)
 {
@@ -115,6 +116,12 @@ TEST(config, c_classes_are_what_their_macros_say)
 	EXPECT_STREQ(ww.mutex_name(), "c_wound_wait_mutex");
 	EXPECT_STREQ(wd.acquire_name(), "c_wait_die_acquire");
 	EXPECT_STREQ(wd.mutex_name(), "c_wait_die_mutex");
+	EXPECT_EQ(seen_from_cpp(&c_adaptive).algorithm(), ww_algorithm::adaptive);
+	EXPECT_STREQ(seen_from_cpp(&c_adaptive).mutex_name(), "c_adaptive_mutex");
+	for (ww_class *cls : {&ww, &wd, &seen_from_cpp(&c_adaptive)}) {
+		ww_acquire_ctx ctx(*cls);
+		EXPECT_EQ(ctx.stamp() != 0, cls == &seen_from_cpp(&c_adaptive));
+	}
 	EXPECT_EQ(static_cast<void *>(&resv_reservation_ww_class), static_cast<void *>(&reservation_class));
 }
 

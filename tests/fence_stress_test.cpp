@@ -195,7 +195,7 @@ protected:
 	std::atomic<bool> over = false;
 	std::atomic<long> interrupts = 0, retries = 0;
 };
-INSTANTIATE_TEST_SUITE_P(both, fence_stress, testing::ValuesIn(both_algorithms), algorithm_name);
+INSTANTIATE_TEST_SUITE_P(each, fence_stress, testing::ValuesIn(all_algorithms), algorithm_name);
 
 TEST_P(fence_stress, everybody_gets_on)
 {

@@ -14,8 +14,8 @@ namespace {
 
 // ---- Stamps -------------------------------------------------------------------------------------------------------
 
-class ww_stamp : public with_both {};
-INSTANTIATE_TEST_SUITE_P(both, ww_stamp, testing::ValuesIn(both_algorithms), algorithm_name);
+class ww_stamp : public with_each {};
+INSTANTIATE_TEST_SUITE_P(each, ww_stamp, testing::ValuesIn(all_algorithms), algorithm_name);
 
 TEST_P(ww_stamp, holder_is_the_older)
 {
@@ -29,6 +29,32 @@ TEST_P(ww_stamp, holder_is_the_older)
 	EXPECT_EQ(requester.ctx().stamp(), holder.ctx().stamp() + 1);
 	holder.unlock(m[0]);
 	EXPECT_EQ(requester.finish(), 0);
+}
+
+// Who begins first is the older, whoever comes to a lock first.
+TEST_P(ww_stamp, eager_classes_give_them_in_the_beginning)
+{
+	static constinit ww_class classes[] = {
+		{ww_algorithm::wound_wait, "eager_ww_acquire", "eager_ww_mutex", ww_stamps::eager},
+		{ww_algorithm::wait_die, "eager_wd_acquire", "eager_wd_mutex", ww_stamps::eager},
+		{ww_algorithm::adaptive, "eager_acquire", "eager_mutex", ww_stamps::eager}};
+	ww_class &eager = classes[static_cast<size_t>(GetParam())];
+	lock_set locks(eager);
+	party old(eager), young(eager);
+
+	EXPECT_NE(old.ctx().stamp(), 0u);
+	EXPECT_EQ(young.ctx().stamp(), old.ctx().stamp() + 1);
+	ASSERT_EQ(young.lock(locks[0]), 0);
+	ASSERT_EQ(old.lock(locks[1]), 0);
+	old.start_lock(locks[0]);
+	ASSERT_TRUE(waits(locks[0]));
+	EXPECT_EQ(young.lock(locks[1]), -EDEADLK);
+	EXPECT_EQ(young.ctx().stamp(), old.ctx().stamp() + 1);
+	young.start_over_with(locks[1]);
+	EXPECT_EQ(old.finish(), 0);
+	old.unlock_all();
+	young.finish();
+	young.unlock_all();
 }
 
 TEST_P(ww_stamp, plain_tasks_have_none_to_give)
@@ -96,7 +122,7 @@ TEST_P(ww_stamp, each_context_has_its_own)
 
 // ---- Who gives way: what both algorithms have in common -----------------------------------------------------------
 
-class ww_deadlock : public with_both {
+class ww_deadlock : public with_each {
 protected:
 	party old{cls}, young{cls};
 
@@ -106,7 +132,7 @@ protected:
 		age(young);
 	}
 };
-INSTANTIATE_TEST_SUITE_P(both, ww_deadlock, testing::ValuesIn(both_algorithms), algorithm_name);
+INSTANTIATE_TEST_SUITE_P(each, ww_deadlock, testing::ValuesIn(all_algorithms), algorithm_name);
 
 TEST_P(ww_deadlock, abba_the_younger_gives_way)
 {
@@ -120,7 +146,7 @@ TEST_P(ww_deadlock, abba_the_younger_gives_way)
 				young.start_lock(m[0]);
 			} else {
 				young.start_lock(m[0]); // waits for its elder, or dies
-				if (GetParam() == ww_algorithm::wound_wait) {
+				if (GetParam() != ww_algorithm::wait_die) {
 					ASSERT_TRUE(waits(m[0]));
 				}
 				old.start_lock(m[1]);
@@ -252,6 +278,9 @@ TEST_P(ww_deadlock, cycle_of_three_contexts)
 		EXPECT_EQ(youngest.finish(), 0);
 	} else {
 		ASSERT_TRUE(waits(m[2]));
+		if (GetParam() == ww_algorithm::adaptive) { // now it is wounded, too, and waits for its elder
+			EXPECT_EQ(youngest.finish(), -EDEADLK);
+		}
 		youngest.unlock_all();
 		EXPECT_EQ(young.finish(), 0);
 		young.unlock_all();
@@ -576,20 +605,26 @@ TEST_F(ww_wound_wait, each_new_holder_is_judged)
 
 // ---- Who gives way: wait-die --------------------------------------------------------------------------------------
 
-class ww_wait_die : public fixture {
+class ww_wait_die : public testing::WithParamInterface<ww_algorithm>, public fixture {
 protected:
 	ww_wait_die()
 	{
 		age(old);
 		age(young);
+		ww_test_access::set_hasty(cls, true);
 	}
+	~ww_wait_die() override { ww_test_access::set_hasty(cls, false); }
 
-	lock_set m{wait_die};
-	party old{wait_die}, young{wait_die};
+	ww_class &cls = class_of(GetParam());
+	lock_set m{cls};
+	party old{cls}, young{cls};
 	actor plain;
 };
+// An adaptive class that is hasty is one of wait-die.
+INSTANTIATE_TEST_SUITE_P(each, ww_wait_die, testing::Values(ww_algorithm::wait_die, ww_algorithm::adaptive),
+			 algorithm_name);
 
-TEST_F(ww_wait_die, younger_with_locks_dies_at_once)
+TEST_P(ww_wait_die, younger_with_locks_dies_at_once)
 {
 	ASSERT_EQ(old.lock(m[0]), 0);
 	ASSERT_EQ(young.lock(m[1]), 0);
@@ -599,19 +634,19 @@ TEST_F(ww_wait_die, younger_with_locks_dies_at_once)
 	EXPECT_FALSE(young.ctx().wounded());
 }
 
-TEST_F(ww_wait_die, older_with_locks_waits)
+TEST_P(ww_wait_die, older_with_locks_waits)
 {
 	ASSERT_EQ(young.lock(m[0]), 0);
 	ASSERT_EQ(old.lock(m[1]), 0);
 	old.start_lock(m[0]);
 	ASSERT_TRUE(waits(m[0]));
-	EXPECT_FALSE(young.ctx().wounded());
-	EXPECT_EQ(young.lock(m[2]), 0); // nor is it hindered otherwise
+	EXPECT_EQ(young.ctx().wounded(), GetParam() == ww_algorithm::adaptive);
+	EXPECT_EQ(young.lock(m[2]), 0); // nor is it hindered
 	young.unlock_all();
 	EXPECT_EQ(old.finish(), 0);
 }
 
-TEST_F(ww_wait_die, dies_on_arrival_behind_an_older_waiter)
+TEST_P(ww_wait_die, dies_on_arrival_behind_an_older_waiter)
 {
 	ASSERT_EQ(plain.run([&] { return m[0].lock(nullptr); }), 0);
 	old.start_lock(m[0]);
@@ -622,7 +657,7 @@ TEST_F(ww_wait_die, dies_on_arrival_behind_an_older_waiter)
 	EXPECT_EQ(old.finish(), 0);
 }
 
-TEST_F(ww_wait_die, waits_ahead_of_a_younger_waiter)
+TEST_P(ww_wait_die, waits_ahead_of_a_younger_waiter)
 {
 	ASSERT_EQ(plain.run([&] { return m[0].lock(nullptr); }), 0);
 	young.start_lock(m[0]);
@@ -636,7 +671,7 @@ TEST_F(ww_wait_die, waits_ahead_of_a_younger_waiter)
 	EXPECT_EQ(young.finish(), 0);
 }
 
-TEST_F(ww_wait_die, waiter_dies_when_an_older_one_comes)
+TEST_P(ww_wait_die, waiter_dies_when_an_older_one_comes)
 {
 	for (bool asleep : {false, true}) {
 		for (bool old_holds_something : {false, true}) {
@@ -662,9 +697,9 @@ TEST_F(ww_wait_die, waiter_dies_when_an_older_one_comes)
 }
 
 // The waiter that dies need not be the last in line, nor next to the one that came.
-TEST_F(ww_wait_die, waiter_dies_in_the_middle_of_the_line)
+TEST_P(ww_wait_die, waiter_dies_in_the_middle_of_the_line)
 {
-	party youngest(wait_die);
+	party youngest(cls);
 	actor plain_waiter;
 
 	age(youngest);
@@ -690,7 +725,7 @@ TEST_F(ww_wait_die, waiter_dies_in_the_middle_of_the_line)
 	EXPECT_EQ(youngest.finish(), 0);
 }
 
-TEST_F(ww_wait_die, waiter_dies_when_an_older_one_passes_the_line)
+TEST_P(ww_wait_die, waiter_dies_when_an_older_one_passes_the_line)
 {
 	bool passed = false;
 
@@ -713,10 +748,138 @@ TEST_F(ww_wait_die, waiter_dies_when_an_older_one_passes_the_line)
 	EXPECT_TRUE(passed);
 }
 
+// ---- Who gives way: adaptive --------------------------------------------------------------------------------------
+
+class ww_adaptive : public fixture {
+protected:
+	ww_adaptive()
+	{
+		for (party *each : {&old, &elder, &young, &youngest})
+			age(*each);
+	}
+
+	/// old holds m[5] and waits for m[0], which young holds.
+	void wound_young()
+	{
+		ASSERT_TRUE(young.trylock(m[0]));
+		ASSERT_TRUE(old.trylock(m[5]));
+		old.start_lock(m[0]);
+		ASSERT_TRUE(waits(m[0]));
+		ASSERT_TRUE(young.ctx().wounded());
+	}
+
+	ww_class &cls = class_of(ww_algorithm::adaptive);
+	lock_set m{cls};
+	party old{cls}, elder{cls}, young{cls}, youngest{cls};
+};
+
+TEST_F(ww_adaptive, younger_waits_for_the_older)
+{
+	ASSERT_EQ(old.lock(m[0]), 0);
+	ASSERT_EQ(young.lock(m[1]), 0);
+	young.start_lock(m[0]);
+	ASSERT_TRUE(first_sleeps(m[0]));
+	ww_test_access::set_hasty(cls, true); // is for those that look at a lock
+	EXPECT_EQ(youngest.lock(m[2]), 0);
+	EXPECT_EQ(youngest.lock(m[0]), -EDEADLK);
+	ww_test_access::set_hasty(cls, false);
+	EXPECT_EQ(queue(m[0]).size(), 1u);
+	old.unlock_all();
+	EXPECT_EQ(young.finish(), 0);
+}
+
+TEST_F(ww_adaptive, wounded_waits_for_a_younger_one_alone)
+{
+	actor plain;
+
+	wound_young();
+	ASSERT_EQ(youngest.lock(m[1]), 0);
+	young.start_lock(m[1]);
+	ASSERT_TRUE(waits(m[1]));
+	EXPECT_TRUE(youngest.ctx().wounded());
+	youngest.unlock_all();
+	EXPECT_EQ(young.finish(), 0);
+	EXPECT_EQ(plain.run([&] { return m[2].lock(nullptr); }), 0);
+	young.start_lock(m[2]);
+	ASSERT_TRUE(waits(m[2]));
+	plain.run([&] { m[2].unlock(); });
+	EXPECT_EQ(young.finish(), 0);
+	EXPECT_EQ(young.lock(m[5]), -EDEADLK);
+	young.start_over_with(m[5]);
+	EXPECT_EQ(old.finish(), 0);
+	old.unlock_all();
+	young.finish();
+}
+
+TEST_F(ww_adaptive, wounded_while_it_waits_for_an_older_one)
+{
+	ASSERT_EQ(old.lock(m[0]), 0);
+	ASSERT_EQ(young.lock(m[1]), 0);
+	young.start_lock(m[0]);
+	ASSERT_TRUE(waits(m[0]));
+	old.start_lock(m[1]);
+	EXPECT_EQ(young.finish(), -EDEADLK);
+	young.start_over_with(m[0]);
+	EXPECT_EQ(old.finish(), 0);
+	old.unlock_all();
+	young.finish();
+}
+
+// Another elder joins the line in which the wounded one waits, or passes it.
+TEST_F(ww_adaptive, wounded_waiter_dies_when_an_older_one_joins_the_line)
+{
+	actor plain;
+
+	for (bool asleep : {false, true}) {
+		wound_young();
+		ASSERT_EQ(plain.run([&] { return m[1].lock(nullptr); }), 0);
+		young.start_lock(m[1]);
+		ASSERT_TRUE(asleep ? first_sleeps(m[1]) : waits(m[1]));
+		elder.start_lock(m[1]);
+		EXPECT_EQ(young.finish(), -EDEADLK);
+		young.unlock_all();
+		EXPECT_EQ(old.finish(), 0);
+		old.unlock_all();
+		plain.run([&] { m[1].unlock(); });
+		EXPECT_EQ(elder.finish(), 0);
+		elder.unlock_all();
+		young.run([&] { young.ctx().abandon(); });
+	}
+}
+
+TEST_F(ww_adaptive, wounded_waiter_dies_when_an_older_one_passes_the_line)
+{
+	bool passed = false;
+
+	for (int round = 0; !passed && round < 1000; round++) {
+		wound_young();
+		ASSERT_TRUE(youngest.trylock(m[2]));
+		EXPECT_EQ(young.lock(m[2], for_at_most(0)),
+			  -ETIME); // knows of its wound now, and need not look again
+		youngest.unlock_all();
+		ASSERT_EQ(elder.run([&] { return m[1].lock(nullptr); }), 0);
+		young.start_lock(m[1]);
+		ASSERT_TRUE(first_sleeps(m[1]));
+		elder.run([&] {
+			m[1].unlock();
+			passed = m[1].trylock(&elder.ctx());
+		});
+		EXPECT_EQ(young.finish(), passed ? -EDEADLK : 0);
+		elder.unlock_all();
+		young.run([&] {
+			young.ctx().unlock_all();
+			young.ctx().abandon();
+		});
+		EXPECT_EQ(old.finish(), 0);
+		old.unlock_all();
+	}
+	EXPECT_TRUE(passed);
+}
+
 // ---- The scenarios of the kernel's own test -----------------------------------------------------------------------
 
-class ww_scenario : public with_both {};
-INSTANTIATE_TEST_SUITE_P(both, ww_scenario, testing::ValuesIn(both_algorithms), algorithm_name);
+class ww_scenario : public with_each {};
+INSTANTIATE_TEST_SUITE_P(each, ww_scenario, testing::ValuesIn(all_algorithms), algorithm_name);
 
 // One holds the lock, with or without a context; another wants it, by waiting or by trying, with or without a context.
 TEST_P(ww_scenario, exclusion)

@@ -274,7 +274,7 @@ TEST_F(ww_debug, report_that_is_too_long_is_cut)
 
 // ---- Injected -EDEADLK ---------------------------------------------------------------------------------------------
 
-class ww_injection : public with_both {
+class ww_injection : public with_each {
 protected:
 	/// How many nested locks succeed until one fails; `limit` if none does.
 	unsigned successes(ww_acquire_ctx &ctx, unsigned limit)
@@ -297,7 +297,7 @@ protected:
 		return limit;
 	}
 };
-INSTANTIATE_TEST_SUITE_P(both, ww_injection, testing::ValuesIn(both_algorithms), algorithm_name);
+INSTANTIATE_TEST_SUITE_P(each, ww_injection, testing::ValuesIn(all_algorithms), algorithm_name);
 
 TEST_P(ww_injection, comes_soon_and_then_ever_more_rarely)
 {

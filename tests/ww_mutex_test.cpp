@@ -28,8 +28,8 @@ order_of_taking held_by(ww_acquire_ctx &ctx)
 
 // ---- Nobody contends ----------------------------------------------------------------------------------------------
 
-class ww_mutex_alone : public with_both {};
-INSTANTIATE_TEST_SUITE_P(both, ww_mutex_alone, testing::ValuesIn(both_algorithms), algorithm_name);
+class ww_mutex_alone : public with_each {};
+INSTANTIATE_TEST_SUITE_P(each, ww_mutex_alone, testing::ValuesIn(all_algorithms), algorithm_name);
 
 TEST_P(ww_mutex_alone, lock_and_unlock_with_a_context)
 {
@@ -355,7 +355,7 @@ std::string way_name(const testing::TestParamInfo<std::tuple<ww_algorithm, way>>
 }
 
 INSTANTIATE_TEST_SUITE_P(each, ww_mutex_wait,
-			 testing::Combine(testing::ValuesIn(both_algorithms),
+			 testing::Combine(testing::ValuesIn(all_algorithms),
 					  testing::Values(way::plain, way::context, way::context_that_holds,
 							  way::slow, way::observer,
 							  way::observer_with_context)),
@@ -481,7 +481,7 @@ TEST_P(ww_mutex_wait, no_wait_needs_no_time_and_heeds_no_signal)
 
 // ---- The line -----------------------------------------------------------------------------------------------------
 
-class ww_mutex_line : public with_both {
+class ww_mutex_line : public with_each {
 protected:
 	/// Has `p` take m[0] when it can, and note that, and let go.
 	void start_turn(party &p, int number, bool with_context)
@@ -497,7 +497,7 @@ protected:
 
 	std::vector<int> turns; // guarded by m[0]
 };
-INSTANTIATE_TEST_SUITE_P(both, ww_mutex_line, testing::ValuesIn(both_algorithms), algorithm_name);
+INSTANTIATE_TEST_SUITE_P(each, ww_mutex_line, testing::ValuesIn(all_algorithms), algorithm_name);
 
 TEST_P(ww_mutex_line, contexts_are_served_by_age)
 {
@@ -577,9 +577,10 @@ TEST_P(ww_mutex_line, stamps_may_wrap)
 {
 	static constinit ww_class classes[] = {
 		{ww_algorithm::wound_wait, "wrapping_wound_wait_acquire", "wrapping_wound_wait_mutex"},
-		{ww_algorithm::wait_die, "wrapping_wait_die_acquire", "wrapping_wait_die_mutex"}};
+		{ww_algorithm::wait_die, "wrapping_wait_die_acquire", "wrapping_wait_die_mutex"},
+		{ww_algorithm::adaptive, "wrapping_adaptive_acquire", "wrapping_adaptive_mutex"}};
 	constexpr unsigned long last = std::numeric_limits<unsigned long>::max();
-	ww_class &wrapping = classes[GetParam() == ww_algorithm::wait_die];
+	ww_class &wrapping = classes[static_cast<size_t>(GetParam())];
 	auto &given_out = reinterpret_cast<atomic<unsigned long> &>(wrapping); // its first member
 	lock_set locks(wrapping, 1);
 
@@ -696,14 +697,14 @@ TEST_P(ww_mutex_line, bypass_is_bounded)
 
 // ---- Waiting for an unlock ----------------------------------------------------------------------------------------
 
-class ww_mutex_observer : public with_both {
+class ww_mutex_observer : public with_each {
 protected:
 	static void observe(actor &a, ww_mutex &lock, const wait_request &request = {})
 	{
 		a.start([&lock, request] { return lock.wait_for_unlock(nullptr, request); });
 	}
 };
-INSTANTIATE_TEST_SUITE_P(both, ww_mutex_observer, testing::ValuesIn(both_algorithms), algorithm_name);
+INSTANTIATE_TEST_SUITE_P(each, ww_mutex_observer, testing::ValuesIn(all_algorithms), algorithm_name);
 
 TEST_P(ww_mutex_observer, free_lock_is_no_wait)
 {
@@ -854,7 +855,7 @@ TEST_P(ww_mutex_observer, is_not_passed_by_its_elders)
 TEST_P(ww_mutex_observer, hides_nobody_from_the_judge)
 {
 	party old(cls), young(cls), observer(cls);
-	bool wounds = GetParam() == ww_algorithm::wound_wait;
+	bool wounds = GetParam() != ww_algorithm::wait_die;
 
 	age(old);
 	age(young);
@@ -894,7 +895,7 @@ struct traced {
 std::mutex trace_mutex;
 std::vector<traced> trace; // guarded by trace_mutex
 
-class ww_mutex_tracer : public with_both {
+class ww_mutex_tracer : public with_each {
 protected:
 	ww_mutex_tracer()
 	{
@@ -911,7 +912,7 @@ protected:
 
 	party old{cls}, young{cls};
 };
-INSTANTIATE_TEST_SUITE_P(both, ww_mutex_tracer, testing::ValuesIn(both_algorithms), algorithm_name);
+INSTANTIATE_TEST_SUITE_P(each, ww_mutex_tracer, testing::ValuesIn(all_algorithms), algorithm_name);
 
 TEST_P(ww_mutex_tracer, nothing_without_contention)
 {
@@ -946,7 +947,7 @@ TEST_P(ww_mutex_tracer, deadlock)
 {
 	provoke_deadlk(old, young, m[0], m[1]);
 	std::vector<traced> expected;
-	if (GetParam() == ww_algorithm::wound_wait)
+	if (GetParam() != ww_algorithm::wait_die)
 		expected.push_back({ww_event::wound, &m[1], &old.ctx(), &young.ctx()});
 	expected.push_back({ww_event::wait, &m[1], &old.ctx(), &young.ctx()});
 	expected.push_back({ww_event::die, &m[0], &young.ctx(), &old.ctx()});
@@ -961,6 +962,7 @@ TEST_P(ww_mutex_tracer, death_in_the_line)
 	bool wounds = GetParam() == ww_algorithm::wound_wait;
 	ww_mutex &wanted_by_old = wounds ? m[1] : m[0];
 
+	ww_test_access::set_hasty(cls, true);
 	ASSERT_EQ(plain.run([&] { return m[0].lock(nullptr); }), 0);
 	ASSERT_TRUE(young.trylock(m[1]));
 	ASSERT_TRUE(old.trylock(m[2]));

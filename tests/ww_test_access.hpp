@@ -26,13 +26,27 @@ struct ww_test_access {
 			lock.debug_.since.store(0, order::relaxed);
 	}
 
-	static void decide(ww_traffic &t, unsigned long now, unsigned long begun, unsigned long contended)
+	static ww_traffic &traffic(ww_class &cls) { return cls.traffic_; }
+	struct counts {
+		unsigned long begun, contended, brief, longer;
+	};
+	static void decide(ww_traffic &t, unsigned long now, const counts &total, bool adaptive = false)
 	{
-		t.decide(now, {begun, contended});
+		t.decide(now, {total.begun, total.contended, total.brief, total.longer}, adaptive);
 	}
-	static void look(ww_traffic &t, unsigned long now) { t.look(now); }
+	static void look(ww_traffic &t, unsigned long now) { t.look(now, true); }
+	static bool counts_begun(const ww_traffic &t) { return t.at_begin_.load(order::relaxed) & t.counted; }
+	static unsigned spin_turns(const ww_traffic &t) { return t.spin_turns(); }
+	static bool hasty(const ww_traffic &t) { return t.hasty_.load(order::relaxed) != 0; }
+	static void set_hasty(ww_class &cls, bool hasty) { cls.traffic_.hasty_.store(hasty, order::relaxed); }
 	static unsigned long look_at(const ww_traffic &t) { return t.look_at_.load(order::relaxed); }
 	static unsigned away(const ww_traffic &t) { return t.away_.load(order::relaxed); }
+	static void calm_down(ww_class &cls)
+	{
+		cls.traffic_.stage_ = ww_traffic::stage::calm;
+		cls.traffic_.away_.store(0, order::relaxed);
+		cls.traffic_.hasty_.store(0, order::relaxed);
+	}
 	static void set_away(ww_class &cls, unsigned away) { cls.traffic_.away_.store(away, order::relaxed); }
 
 	static void give_stamp(ww_acquire_ctx &ctx) { (void)ctx.ensure_stamp(); }

@@ -13,7 +13,7 @@ namespace {
 
 // ---- Deciding ------------------------------------------------------------------------------------------------------------
 
-// A class whose tasks get done so many transactions in an epoch, for each time to stay away.
+// A class whose tasks get done so many transactions in an epoch, for each time to stay away, waiting and in haste.
 class ww_traffic_decides : public testing::Test {
 protected:
 	static constexpr unsigned long epoch = 1000; // ticks, as in ww_traffic.cpp
@@ -24,70 +24,140 @@ protected:
 		unsigned long took = ww_test_access::look_at(traffic) - now;
 		if (static_cast<long>(took) < static_cast<long>(epoch))
 			took = epoch; // the first
-		now += took;
-		begun += done[ww_test_access::away(traffic)] * took / epoch;
-		contended += met_in_an_epoch * took / epoch;
-		ww_test_access::decide(traffic, now, begun, contended);
+		pass(took, met_in_an_epoch);
+		ww_test_access::decide(traffic, now, total, adapts);
 		return took;
+	}
+
+	void pass(unsigned long ticks, unsigned long met_in_an_epoch)
+	{
+		now += ticks;
+		total.begun += done[hasty()][away()] * ticks / epoch;
+		total.contended += met_in_an_epoch * ticks / epoch;
 	}
 
 	// Looks until it is done with `tries`.
 	void try_out(int tries)
 	{
-		for (bool before = false; tries != 0; before = traffic.watched()) {
+		for (bool before = false; tries != 0; before = counts()) {
 			look(1000);
-			tries -= before && !traffic.watched();
+			tries -= before && !counts();
 		}
 	}
 
+	bool counts() { return ww_test_access::counts_begun(traffic); }
 	unsigned away() { return ww_test_access::away(traffic); }
+	bool hasty() { return ww_test_access::hasty(traffic); }
 
-	ww_traffic traffic;
-	unsigned long done[4] = {1000, 1000, 1000, 1000};
+	ww_class cls{ww_algorithm::adaptive, "decides_acquire", "decides_mutex"};
+	ww_traffic &traffic = ww_test_access::traffic(cls);
+	bool adapts = false;
+	unsigned long done[2][4] = {{1000, 1000, 1000, 1000}, {1000, 1000, 1000, 1000}};
 	unsigned long now = 0;
-	unsigned long begun = 0;
-	unsigned long contended = 0;
+	ww_test_access::counts total{};
 };
 
 TEST_F(ww_traffic_decides, nothing_while_few_meet)
 {
 	for (int i = 0; i < 100; i++) {
-		look(63);
-		ASSERT_FALSE(traffic.watched());
+		look(7);
+		ASSERT_FALSE(counts());
 		ASSERT_EQ(away(), 0u);
 	}
-	look(64);
-	EXPECT_TRUE(traffic.watched());
+	look(8);
+	EXPECT_TRUE(counts());
 }
 
 TEST_F(ww_traffic_decides, not_by_meetings_that_took_long_to_come)
 {
 	look(0);
-	now += 10 * epoch; // nobody looked in between
 	for (int i = 0; i < 10; i++) {
-		contended += 64;
-		now += 2 * epoch;
-		ww_test_access::decide(traffic, now, begun, contended);
-		ASSERT_FALSE(traffic.watched());
+		pass(2 * epoch, 7);
+		ww_test_access::decide(traffic, now, total);
+		ASSERT_FALSE(counts());
 	}
+}
+
+TEST_F(ww_traffic_decides, nothing_where_one_of_many_meets_another)
+{
+	done[0][0] = 16 * 1000;
+	look(999);
+	for (int i = 0; i < 20; i++) {
+		look(999);
+		ASSERT_EQ(away(), 0u);
+	}
+	while (!counts())
+		look(1000);
+	look(1000);
+	EXPECT_NE(away(), 0u);
 }
 
 TEST_F(ww_traffic_decides, counts_for_two_epochs)
 {
 	look(0);
 	look(1000);
-	EXPECT_TRUE(traffic.watched());
+	EXPECT_TRUE(counts());
 	EXPECT_EQ(away(), 0u);
 	look(1000);
-	EXPECT_TRUE(traffic.watched());
-	EXPECT_EQ(away(), 1u);
+	EXPECT_TRUE(counts());
+	EXPECT_NE(away(), 0u);
 	look(1000);
-	EXPECT_FALSE(traffic.watched());
+	EXPECT_FALSE(counts());
+}
+
+// Transactions may be long, but it does not count for ever.
+TEST_F(ww_traffic_decides, counts_for_longer_where_few_begin)
+{
+	auto epochs = [&] {
+		unsigned before = away(), n = 0;
+		while (counts() && away() == before) {
+			look(1000);
+			n++;
+		}
+		return n;
+	};
+	for (auto &each : done)
+		for (unsigned long &rate : each)
+			rate = 16;
+	look(1000);
+	EXPECT_EQ(epochs(), 4u); // 64 have begun
+	EXPECT_EQ(epochs(), 4u);
+	for (auto &each : done)
+		for (unsigned long &rate : each)
+			rate = 1;
+	while (!counts())
+		look(1000);
+	EXPECT_EQ(epochs(), 32u);
+	EXPECT_EQ(epochs(), 32u);
+}
+
+// Nothing went on meanwhile, so there is nothing to compare.
+TEST_F(ww_traffic_decides, nothing_by_a_look_that_comes_late)
+{
+	for (auto &each : done)
+		each[3] = 2000;
+	look(1000);
+	look(1000);
+	ASSERT_EQ(away(), 3u);
+	pass(66 * epoch, 1000);
+	ww_test_access::decide(traffic, now, total);
+	EXPECT_EQ(away(), 0u);
+	EXPECT_TRUE(counts()); // begins again
+	try_out(4);
+	EXPECT_EQ(away(), 3u);
+	now = ww_test_access::look_at(traffic) + 65 * epoch; // and nobody met
+	ww_test_access::decide(traffic, now, total);
+	EXPECT_EQ(away(), 3u);
+	EXPECT_TRUE(counts());
+	look(3); // few do
+	EXPECT_EQ(away(), 0u);
+	EXPECT_FALSE(counts());
 }
 
 TEST_F(ww_traffic_decides, comes_together_where_that_is_better)
 {
-	done[1] = done[2] = done[3] = 900;
+	for (unsigned i = 1; i < 4; i++)
+		done[0][i] = 900;
 	for (int i = 1; i < 20; i++) {
 		try_out(1);
 		ASSERT_EQ(away(), 0u);
@@ -96,19 +166,20 @@ TEST_F(ww_traffic_decides, comes_together_where_that_is_better)
 
 TEST_F(ww_traffic_decides, stays_away_only_where_it_is_worth_it)
 {
-	done[1] = 1125;
-	try_out(1);
+	done[0][1] = done[0][2] = 0;
+	done[0][3] = 1125;
+	try_out(2);
 	EXPECT_EQ(away(), 0u);
-	done[1] = 1126;
-	try_out(1);
-	EXPECT_EQ(away(), 1u);
+	done[0][3] = 1126;
+	try_out(2);
+	EXPECT_EQ(away(), 3u);
 }
 
 TEST_F(ww_traffic_decides, finds_the_best_and_keeps_to_it)
 {
 	for (unsigned best = 0; best < 4; best++) {
 		for (unsigned i = 0; i < 4; i++)
-			done[i] = i < best ? 1000 * (i + 1) : 1000 * (best + 1) - 400 * (i - best);
+			done[0][i] = i < best ? 1000 * (i + 1) : 1000 * (best + 1) - 300 * (i - best);
 		try_out(8);
 		for (int i = 0; i < 8; i++) {
 			EXPECT_EQ(away(), best);
@@ -117,30 +188,71 @@ TEST_F(ww_traffic_decides, finds_the_best_and_keeps_to_it)
 	}
 }
 
+// One step further is no better, but the longest is.
+TEST_F(ww_traffic_decides, finds_what_is_far_away)
+{
+	done[0][1] = done[0][2] = 900;
+	done[0][3] = 3000;
+	try_out(4);
+	EXPECT_EQ(away(), 3u);
+}
+
 TEST_F(ww_traffic_decides, comes_back_where_that_costs_little)
 {
-	done[1] = 2000;
-	done[2] = 4000;
+	done[0][1] = 2000;
+	done[0][2] = 4000;
+	done[0][3] = 3000;
 	try_out(4);
 	ASSERT_EQ(away(), 2u);
-	done[3] = 4000;
-	done[1] = 3800;
-	try_out(2); // longer is not better, and shorter is nearly as good
+	done[0][3] = 4000;
+	done[0][1] = 3800;
+	try_out(3); // longer is not better, and shorter is nearly as good
 	EXPECT_EQ(away(), 1u);
-	done[0] = 3500;
-	try_out(2);
+	done[0][0] = 3500;
+	try_out(3);
 	EXPECT_EQ(away(), 1u);
+}
+
+TEST_F(ww_traffic_decides, in_an_adaptive_class_whether_to_wait)
+{
+	for (unsigned long &each : done[1])
+		each = 1064;
+	try_out(8);
+	EXPECT_FALSE(hasty()); // is none
+	adapts = true;
+	try_out(8);
+	EXPECT_TRUE(hasty());
+	for (unsigned long &each : done[0])
+		each = 1130; // a sixteenth more, and nothing
+	try_out(8);
+	EXPECT_TRUE(hasty());
+	for (unsigned long &each : done[0])
+		each = 1131;
+	try_out(8);
+	EXPECT_FALSE(hasty());
+	EXPECT_EQ(away(), 0u);
+}
+
+TEST_F(ww_traffic_decides, both_at_a_time)
+{
+	adapts = true;
+	done[1][2] = 3000;
+	done[1][1] = 2000;
+	done[1][0] = done[1][3] = 1500;
+	try_out(12);
+	EXPECT_TRUE(hasty());
+	EXPECT_EQ(away(), 2u);
 }
 
 TEST_F(ww_traffic_decides, tries_ever_more_rarely_what_was_not_better)
 {
 	auto until_next = [&] {
 		unsigned long took = 0;
-		while (!traffic.watched())
+		while (!counts())
 			took += look(1000);
 		return took;
 	};
-	done[1] = 500;
+	done[0][1] = done[0][3] = 500;
 	unsigned long expected = 16 * epoch;
 	for (int i = 0; i < 7; i++, expected *= 2) {
 		try_out(1);
@@ -150,39 +262,78 @@ TEST_F(ww_traffic_decides, tries_ever_more_rarely_what_was_not_better)
 		try_out(1);
 		EXPECT_EQ(until_next(), expected / 2);
 	}
-	done[1] = 5000; // all is different now
-	try_out(1);
-	EXPECT_EQ(until_next(), 8 * epoch);
+	done[0][1] = 5000; // all is different now
+	try_out(2);
+	EXPECT_EQ(until_next(), 16 * epoch);
+	EXPECT_EQ(away(), 1u);
+}
+
+TEST_F(ww_traffic_decides, for_a_second_at_most)
+{
+	for (unsigned long &each : done[0])
+		each = 1;
+	for (int i = 0; i < 12; i++) {
+		try_out(1);
+		EXPECT_LE(ww_test_access::look_at(traffic) - now, 1024 * epoch);
+	}
+	EXPECT_EQ(ww_test_access::look_at(traffic) - now, 1024 * epoch);
 }
 
 TEST_F(ww_traffic_decides, calms_down_when_few_meet)
 {
-	done[1] = 5000;
+	done[0][3] = 5000;
 	try_out(1);
-	ASSERT_EQ(away(), 1u);
-	while (!traffic.watched())
+	ASSERT_EQ(away(), 3u);
+	while (!counts())
 		look(4);
 	try_out(1);
+	ASSERT_EQ(away(), 3u);
 	while (away() != 0) {
-		ASSERT_FALSE(traffic.watched());
+		ASSERT_FALSE(counts());
 		look(3);
 	}
-	EXPECT_FALSE(traffic.watched());
+	EXPECT_FALSE(counts());
 }
 
 TEST_F(ww_traffic_decides, when_time_wraps)
 {
 	now = std::numeric_limits<unsigned long>::max() - 2 * epoch;
-	done[1] = 5000;
+	done[0][3] = 5000;
+	ww_test_access::decide(traffic, now, total);
 	try_out(1);
 	EXPECT_LT(now, 100 * epoch);
-	EXPECT_EQ(away(), 1u);
+	EXPECT_EQ(away(), 3u);
+}
+
+TEST_F(ww_traffic_decides, how_long_to_spin)
+{
+	auto see = [&](unsigned long brief, unsigned long longer) {
+		total.brief += brief;
+		total.longer += longer;
+		look(0);
+		return ww_test_access::spin_turns(traffic);
+	};
+	const unsigned most = ww_test_access::spin_turns(traffic);
+
+	EXPECT_EQ(see(0, 15), most);
+	EXPECT_EQ(see(3, 15), most);
+	EXPECT_EQ(see(3, 16), most / 2);
+	EXPECT_EQ(see(16, 16), most / 2);
+	EXPECT_EQ(see(17, 16), most);
+	EXPECT_EQ(see(17, 0), most);
+	for (int i = 0; i < 20; i++)
+		see(0, 100);
+	EXPECT_EQ(see(0, 0), most / 32);
+	for (int i = 0; i < 5; i++)
+		see(16, 0);
+	EXPECT_EQ(see(0, 0), most);
 }
 
 // That one decides at a time, and finds what the one before left, the thread sanitizer sees.
 TEST(ww_traffic, is_looked_at_by_many)
 {
-	ww_traffic traffic;
+	ww_class cls(ww_algorithm::adaptive, "looked_at_acquire", "looked_at_mutex");
+	ww_traffic &traffic = ww_test_access::traffic(cls);
 	std::atomic<unsigned long> now{0};
 	std::vector<std::thread> threads;
 
@@ -199,7 +350,7 @@ TEST(ww_traffic, is_looked_at_by_many)
 
 // ---- Counting --------------------------------------------------------------------------------------------------------------
 
-class ww_traffic_counts : public with_both {
+class ww_traffic_counts : public with_each {
 protected:
 	ww_statistics since() const
 	{
@@ -214,7 +365,7 @@ protected:
 
 	ww_statistics before = cls.statistics();
 };
-INSTANTIATE_TEST_SUITE_P(both, ww_traffic_counts, testing::ValuesIn(both_algorithms), algorithm_name);
+INSTANTIATE_TEST_SUITE_P(each, ww_traffic_counts, testing::ValuesIn(all_algorithms), algorithm_name);
 
 TEST_P(ww_traffic_counts, nothing_where_nobody_meets)
 {
@@ -250,7 +401,7 @@ TEST_P(ww_traffic_counts, who_backs_off)
 
 	provoke_deadlk(old, young, m[0], m[1]);
 	EXPECT_EQ(since().deaths, 1u);
-	EXPECT_EQ(since().wounds, GetParam() == ww_algorithm::wound_wait ? 1u : 0u);
+	EXPECT_EQ(since().wounds, GetParam() != ww_algorithm::wait_die ? 1u : 0u);
 	old.unlock_all();
 	young.start_over_with(m[0]);
 	EXPECT_EQ(young.finish(), 0);
@@ -318,7 +469,7 @@ TEST_P(ww_traffic_counts, who_holds_nothing_stays_away)
 	EXPECT_EQ(stays(), stays_before + 1);
 	ASSERT_EQ(third.lock(m[1]), 0);
 	third.start_lock(m[0]); // somebody may want what it holds
-	if (GetParam() == ww_algorithm::wound_wait)
+	if (GetParam() != ww_algorithm::wait_die)
 		ASSERT_TRUE(waits(m[0], 2));
 	else
 		EXPECT_EQ(third.finish(), -EDEADLK);

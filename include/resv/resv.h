@@ -35,11 +35,12 @@ struct resv_ww_class {
 	const char *mutex_name;
 	void (*tracer)(void);
 	unsigned algorithm;
+	unsigned stamps;
 #if RESV_PROVE_LOCKING
 	struct resv_lock_class_key acquire_key;
 	struct resv_lock_class_key mutex_key;
 #endif
-	unsigned char traffic[19 * 64] __attribute__((aligned(64)));
+	unsigned traffic[19 * 16] __attribute__((aligned(64)));
 };
 
 /* private: one word for each pointer-sized field; checked against the C++ classes when the library is built */
@@ -75,22 +76,36 @@ struct resv_ww_acquire_ctx {
 #else
 #define RESV_WW_CLASS_KEYS_
 #endif
-#define RESV_WW_CLASS_INITIALIZER_(name, algorithm)                                    \
-	{                                                                              \
-		0, #name "_acquire", #name "_mutex", 0, algorithm RESV_WW_CLASS_KEYS_, \
-		{                                                                      \
-			0                                                              \
-		}                                                                      \
+#define RESV_WW_CLASS_INITIALIZER_(name, algorithm, stamps)                                    \
+	{                                                                                      \
+		0, #name "_acquire", #name "_mutex", 0, algorithm, stamps RESV_WW_CLASS_KEYS_, \
+		{                                                                              \
+			2 * (stamps)                                                           \
+		}                                                                              \
 	}
 
-/**
- * Defines a wound-wait class: the older context makes the younger holder back off. Linux: DEFINE_WW_CLASS.
- * May be preceded by `static`.
- */
-#define RESV_DEFINE_WW_CLASS(name) struct resv_ww_class name = RESV_WW_CLASS_INITIALIZER_(name, 0)
+/** Who gives way when two contexts want each other's locks. The older context always gets its way. */
+enum resv_ww_algorithm {
+	RESV_WOUND_WAIT, /**< the older wounds the younger holder, which backs off when it next has to wait */
+	RESV_WAIT_DIE,   /**< the younger requester backs off at once if it holds anything */
+	RESV_WW_ADAPTIVE, /**< wound-wait, where the younger waits or backs off, as gets more done */
+};
+
+/** When a context gets its stamp, by which others see how old it is. */
+enum resv_ww_stamps {
+	RESV_STAMPS_LAZY,  /**< when it first meets contention */
+	RESV_STAMPS_EAGER, /**< when it begins, as in Linux */
+};
+
+/** Defines a class with this algorithm and these stamps. May be preceded by `static`. Not in Linux. */
+#define RESV_DEFINE_CLASS(name, algorithm, stamps) \
+	struct resv_ww_class name = RESV_WW_CLASS_INITIALIZER_(name, algorithm, stamps)
+
+/** Defines a wound-wait class: the older context makes the younger holder back off. Linux: DEFINE_WW_CLASS. */
+#define RESV_DEFINE_WW_CLASS(name) RESV_DEFINE_CLASS(name, RESV_WOUND_WAIT, RESV_STAMPS_LAZY)
 
 /** Defines a wait-die class: the younger requester backs off. Linux: DEFINE_WD_CLASS. */
-#define RESV_DEFINE_WD_CLASS(name) struct resv_ww_class name = RESV_WW_CLASS_INITIALIZER_(name, 1)
+#define RESV_DEFINE_WD_CLASS(name) RESV_DEFINE_CLASS(name, RESV_WAIT_DIE, RESV_STAMPS_LAZY)
 
 /** What the contexts of a class have met so far; all 0 with CONFIG_RESV_STEADY. Not in Linux. */
 struct resv_ww_stats {
@@ -109,8 +124,8 @@ struct resv_ww_stats {
 void resv_ww_class_stats(const struct resv_ww_class *ww_class, struct resv_ww_stats *stats);
 
 /**
- * Begins an attempt. Unlike Linux's it takes no stamp yet: the context gets one when it first meets contention, and
- * keeps it over every retry.
+ * Begins an attempt. Unlike Linux's it takes no stamp yet, unless the class is eager: the context gets one when it first
+ * meets contention, and keeps it over every retry.
  */
 void resv_ww_acquire_init(struct resv_ww_acquire_ctx *ctx, struct resv_ww_class *ww_class);
 

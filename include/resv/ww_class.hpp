@@ -13,11 +13,17 @@ namespace resv {
 class ww_acquire_ctx;
 class ww_mutex;
 
-/// Who gives way when two contexts want each other's locks. The older context (the one that met contention first)
-/// always gets its way.
+/// Who gives way when two contexts want each other's locks. The older context always gets its way.
 enum class ww_algorithm : unsigned {
 	wound_wait, ///< the older wounds the younger holder, which backs off when it next has to wait
 	wait_die,   ///< the younger requester backs off at once if it holds anything
+	adaptive, ///< wound-wait, where the younger requester waits or backs off, as gets more done; see ww_traffic
+};
+
+/// When a context gets its stamp, by which others see how old it is. Linux's are eager.
+enum class ww_stamps : unsigned {
+	lazy,  ///< when it first meets contention: nothing is shared by those that never do
+	eager, ///< when it begins: who began first is the older, wherever they meet
 };
 
 /// What a tracer sees; all of it happens off the fast path.
@@ -57,23 +63,27 @@ inline constexpr bool steady = RESV_STEADY;
 ///   0        watches it for a moment, then stands in line
 ///   1 to 3   stays away for 49, 197, 786 us first
 ///
+///   hasty_   a context of an adaptive class that holds something and would wait for an older one
+///   0        waits
+///   1        backs off
+///
 /// Where transactions are short and meet often, most of what they cost is the cache lines that go back and forth between
-/// CPUs: with one of two tasks away, the other may get more done than both. Whether it does, is tried out: twice, for a
-/// moment, the class counts the contexts that begin, as it is and with the next higher or lower away_, and then goes on
-/// with what was better; for the longer, the more often that was the same. Nobody waits for a context that holds
-/// nothing, so staying away blocks no one, and to all others it is as if the task had come later.
+/// CPUs: with one of two tasks away, the other may get more done than both. Whether it does, is tried out: the class
+/// counts the contexts that begin in a while, as it is and with one of the two changed, and then goes on with what was
+/// better; for the longer, the more often that was the same.
+///
+/// Neither needs to wait for a moment when nobody is in line. Nobody waits for a context that holds nothing, so staying
+/// away blocks no one, and to all others it is as if the task had come later. And whoever holds something may back off at
+/// any time: an adaptive class is one of wound-wait in all that anybody relies on, whatever hasty_ was when who decided.
 class ww_traffic {
-public:
-	/// Are the contexts that begin counted?
-	bool watched() const { return !config::steady && watched_.load(order::relaxed) != 0; }
+	constexpr explicit ww_traffic(ww_stamps stamps)
+		: at_begin_{stamps == ww_stamps::eager ? gives_stamp : 0}
+	{}
 
-	/// One has begun, of the calling task.
-	void count_begun();
-
-private:
 	friend class ww_mutex;
 	friend class wait_list;
 	friend class ww_class;
+	friend struct abi_check;
 	friend struct ww_test_access;
 
 	// Times are in ticks of 1024 ns, and compare by distance.
@@ -98,54 +108,81 @@ private:
 	static int64_t stay_ns(unsigned away) { return int64_t{12} << 10 << (2 * away); }
 
 	// What is being found out; see decide().
-	enum class stage : unsigned {
+	enum class stage : unsigned char {
 		calm,    // few meet: there is nothing to gain
 		as_is,   // counting
-		changed, // counting, with another away_
-		known,   // going on with the better one
+		changed, // counting, with something changed
+		known,   // going on with what was better
 	};
+
+	// What can be changed, in the order in which it is tried.
+	enum class change : unsigned char { up, haste, top, down };
 
 	struct counts {
 		unsigned long begun;
 		unsigned long contended;
+		unsigned long brief; // waits that spinning ended, or might have
+		unsigned long longer;
+
+		counts operator-(const counts &o) const
+		{
+			return {begun - o.begun, contended - o.contended, brief - o.brief, longer - o.longer};
+		}
 	};
 
 	tally &of(resv_port_task task);
 	unsigned long count(resv_port_task task, counter c);
 	void slept(int64_t ns);
 	void backed_off(ww_acquire_ctx &ctx);
+	unsigned spin_turns() const;
 	counts add_up() const;
-	void look(tick now);
-	void decide(tick now, counts total);
+	void look(tick now, bool adaptive);
+	void decide(tick now, counts total, bool adaptive);
 	void next(stage s, tick now, tick length);
+	void adapt_spinning(counts met);
+	bool possible(change c, bool adaptive) const;
+	void make(change c);
+	void undo();
+	bool is_better(counts met, tick took) const;
+
+	// In at_begin_: what there is to do when a context begins.
+	static constexpr unsigned counted = 1;
+	static constexpr unsigned gives_stamp = 2;
 
 	// Read by all, written when the class changes its mind.
-	alignas(64) atomic<unsigned> watched_{0};
+	alignas(64) atomic<unsigned> at_begin_;
 	atomic<unsigned> away_{0};
-	atomic<tick> look_at_{0}; // when to decide something
+	atomic<unsigned> hasty_{0};
+	atomic<unsigned> spin_less_{0}; // the longest spin, halved so many times
+	atomic<tick> look_at_{0};       // when to decide something
 
 	// Of whoever looks.
 	alignas(64) atomic<unsigned> looking_{0};
 	stage stage_ = stage::calm;
-	bool up_ = false;   // the changed away_ is the higher one
-	unsigned sure_ = 0; // how often in a row nothing else was better
+	change tried_ = change::up;
+	unsigned char away_before_ = 0;
+	unsigned char sure_ = 0; // how often in a row nothing else was better
 	tick since_ = 0;
-	counts before_{}; // what there was at that time
-	counts as_is_{};  // what came in the stage of that name
+	counts before_{};               // what there was at that time
+	unsigned long as_is_begun_ = 0; // what came in the stage of that name
 	tick as_is_took_ = 0;
 
 	alignas(64) atomic<unsigned long> most_retries_{0};
 	atomic<unsigned long> longest_wait_{0}; // in ticks
+	atomic<unsigned long> brief_sleeps_{0};
+	atomic<unsigned long> long_sleeps_{0};
 
-	tally tallies_[tallies]{};
+	tally tallies_[tallies];
 };
 
 /// A set of mutexes that are locked together, and the algorithm that they use. Static.
 class ww_class {
 public:
 	/// The names appear in reports: `acquire_name` for the context, `mutex_name` for the locks.
-	constexpr ww_class(ww_algorithm algorithm, const char *acquire_name, const char *mutex_name)
-		: acquire_name_(acquire_name), mutex_name_(mutex_name), algorithm_(algorithm)
+	constexpr ww_class(ww_algorithm algorithm, const char *acquire_name, const char *mutex_name,
+			   ww_stamps stamps = ww_stamps::lazy)
+		: acquire_name_(acquire_name), mutex_name_(mutex_name), algorithm_(algorithm),
+		  stamps_(stamps), traffic_(stamps)
 	{}
 
 	constexpr ww_algorithm algorithm() const { return algorithm_; }
@@ -167,12 +204,19 @@ private:
 
 	unsigned long next_stamp();
 
-	// Another context begins.
-	ww_class &noting_one_more()
+	// Is there something to do when a context begins? Then that is begin()'s.
+	bool minds_begin() const
 	{
-		if (traffic_.watched()) [[unlikely]]
-			traffic_.count_begun();
-		return *this;
+		if constexpr (config::steady)
+			return stamps_ == ww_stamps::eager;
+		return traffic_.at_begin_.load(order::relaxed) != 0;
+	}
+	void begin(ww_acquire_ctx &ctx);
+
+	// Does a context back off where it could wait for an older one? Either is sound at any time: see ww_traffic.
+	bool is_hasty() const
+	{
+		return algorithm_ == ww_algorithm::adaptive && traffic_.hasty_.load(order::relaxed) != 0;
 	}
 
 	atomic<unsigned long> stamp_{0}; // the last one given out
@@ -180,8 +224,9 @@ private:
 	const char *mutex_name_;
 	ww_tracer tracer_ = nullptr;
 	ww_algorithm algorithm_;
+	ww_stamps stamps_;
 	[[no_unique_address]] ww_class_keys keys_{};
-	ww_traffic traffic_{};
+	ww_traffic traffic_;
 };
 
 } // namespace resv

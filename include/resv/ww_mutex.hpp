@@ -37,8 +37,9 @@ constexpr wait_request for_at_most(int64_t ns)
 /// One task's attempt to hold several locks of a class. Lives on the task's stack; used by that task alone.
 class ww_acquire_ctx {
 public:
-	/// Begins the attempt (Linux: ww_acquire_init). Takes no stamp yet: it gets one when it first meets contention,
-	/// and keeps it over every retry, so that it becomes the oldest some day and cannot starve. Context: task.
+	/// Begins the attempt (Linux: ww_acquire_init). Takes no stamp yet, unless the class is eager: it gets one when it
+	/// first meets contention, and keeps it over every retry, so that it becomes the oldest some day and cannot starve.
+	/// Context: task.
 	explicit ww_acquire_ctx(ww_class &cls);
 
 	/// Ends it (Linux: ww_acquire_fini). All locks must have been released; those that were not are released,
@@ -84,6 +85,7 @@ public:
 private:
 	friend class ww_mutex;
 	friend class wait_list;
+	friend class ww_class;
 	friend class ww_traffic;
 	friend class ww_checks;
 	friend struct ww_rules;
@@ -97,6 +99,7 @@ private:
 	void heal();
 	unsigned long ensure_stamp();
 	bool older_than(const ww_acquire_ctx &other) const;
+	bool waits_for_younger_only() const;
 
 	// Written by others only while they hold the wait-list spin bit of a lock that this context holds or waits
 	// for: that bit keeps the context alive (see the table above ww_mutex).
@@ -241,7 +244,7 @@ private:
 	bool take(wait_list &list, waiter &self);
 	int contend(wait_list &list, const waiter &self);
 	bool worth_spinning(const wait_list &list, const waiter &self) const;
-	bool spin(waiter &self) const;
+	bool spin(waiter &self, unsigned turns) const;
 	void unlock_held();
 	void unlock_contended();
 
@@ -404,9 +407,11 @@ inline void ww_acquire_ctx::unlock_all()
 }
 
 inline ww_acquire_ctx::ww_acquire_ctx(ww_class &cls)
-	: class_(&cls.noting_one_more()), parker_(resv_port_current()),
+	: class_(&cls), parker_(resv_port_current()),
 	  dep_map_(cls.keys_.acquire, cls.acquire_name(), 0, ww_context_traits)
 {
+	if (cls.minds_begin()) [[unlikely]]
+		cls.begin(*this);
 	if constexpr (config::debug_ww_mutexes)
 		ww_checks::begin(*this);
 }

@@ -878,7 +878,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}();
 
 	the_input = input(data, size);
-	const auto algorithm = one_in(2) ? resv::ww_algorithm::wait_die : resv::ww_algorithm::wound_wait;
+	const auto algorithm = static_cast<resv::ww_algorithm>(below(3));
 	const unsigned callers = 2 + below(2);
 	machine::options how;
 	how.running = static_cast<running_hint>(below(3));
