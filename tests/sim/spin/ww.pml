@@ -1,11 +1,11 @@
 /*
  * SPDX-License-Identifier: MIT OR GPL-2.0-only
  *
- * The wound-wait and wait-die protocol of ww_mutex, without its memory ordering: each step sees all steps before it.
+ * The wound-wait, wait-die and adaptive protocol of ww_mutex, without its memory ordering: each step sees all steps before it.
  * Names are those of src/ww_mutex.cpp and src/wait_list.cpp.
  *
  *   CONTEXTS, MUTEXES         how many; each context takes all the mutexes, in any order, and drops them, in any order
- *   WOUND_WAIT or WAIT_DIE    the algorithm
+ *   WOUND_WAIT, WAIT_DIE or ADAPTIVE    the algorithm; an adaptive class changes its mind before any look at a lock
  *   SPARE_ONE                 each context takes all mutexes but one, any one
  *   SIGNAL                    one signal comes, at any time, to any context that sleeps, or to none
  *   ONE_STEP                  all that is done under a spin bit is one step, for want of memory
@@ -42,6 +42,10 @@ byte stamp[CONTEXTS + 1]; /* smaller is older; 0: none yet, or ended */
 bit wounded[CONTEXTS + 1];
 bit token[CONTEXTS + 1];
 bit holds_any[CONTEXTS + 1];
+
+#ifdef ADAPTIVE
+bit hasty;
+#endif
 
 mtype = { taken, wait, again, dies, interrupted }; /* of one look at the lock */
 
@@ -137,6 +141,12 @@ inline meet(done)
 	:: stamp[me] < w.stamp && holds_any[w.who] -> token[w.who] = 1; done = true /* it looks again */
 	:: else
 	fi
+#elif defined(ADAPTIVE)
+	if
+	:: stamp[me] < w.stamp && holds_any[w.who] && (wounded[w.who] || hasty) -> token[w.who] = 1; done = true
+	:: stamp[me] > w.stamp && holds_any[w.who] && owner[m] == me -> wounded[me] = 1
+	:: else
+	fi
 #else
 	if
 	:: stamp[me] < w.stamp -> done = true
@@ -222,6 +232,25 @@ inline contend(m)
 		:: found || (owner[m] != FREE && stamp[owner[m]] < stamp[me]) -> outcome = dies
 		:: else
 		fi
+#elif defined(ADAPTIVE)
+		if
+		:: anybody_waits(m) -> line[m]?<w>; found = w.stamp < stamp[me]
+		:: else -> found = false
+		fi;
+		found = found || (owner[m] != FREE && stamp[owner[m]] < stamp[me]);
+		if
+#ifdef UNDAUNTED
+		:: found && hasty -> outcome = dies
+		:: !(found && hasty) &&
+#else
+		:: found && (wounded[me] || hasty) -> outcome = dies
+		:: !(found && (wounded[me] || hasty)) &&
+#endif
+		   owner[m] != FREE && !wounded[owner[m]] && stamp[me] < stamp[owner[m]] ->
+			wounded[owner[m]] = 1;
+			token[owner[m]] = 1
+		:: else
+		fi
 #else
 		if
 		:: wounded[me] -> outcome = dies
@@ -241,7 +270,7 @@ inline queue_up(m)
 	:: else ->
 		insert(m);
 		queued = true;
-#ifdef WAIT_DIE
+#ifndef WOUND_WAIT
 		meet_all(m)
 #endif
 	fi;
@@ -329,6 +358,12 @@ next:
 look:
 	do
 	:: outcome != interrupted ->
+#ifdef ADAPTIVE
+	   if
+	   :: hasty = 1 - hasty
+	   :: true
+	   fi;
+#endif
 #ifdef ONE_STEP
 	   d_step {
 		!locked[m] && in_order(m) ->
