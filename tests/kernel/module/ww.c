@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
-/* Wound/wait mutexes among kthreads, with both algorithms. */
+/* Wound/wait mutexes among kthreads, with each algorithm. */
 #include <linux/atomic.h>
 #include <linux/delay.h>
 #include <linux/kthread.h>
@@ -14,7 +14,8 @@
 
 static RESV_DEFINE_WW_CLASS(wound_wait_class);
 static RESV_DEFINE_WD_CLASS(wait_die_class);
-static struct resv_ww_class *const classes[] = {&wound_wait_class, &wait_die_class};
+static RESV_DEFINE_CLASS(adaptive_class, RESV_WW_ADAPTIVE, RESV_STAMPS_LAZY);
+static struct resv_ww_class *const classes[] = {&wound_wait_class, &wait_die_class, &adaptive_class};
 
 /* So many threads meet here; for one use. */
 static void meet(atomic_t *missing)
@@ -344,15 +345,15 @@ static const char *deadlines(unsigned int n)
 	return NULL;
 }
 
-#define BOTH(name)                         \
-	{#name "_wound_wait", name, 0},    \
-	{                                  \
-#name "_wait_die", name, 1 \
+#define EACH(name)                                                    \
+	{#name "_wound_wait", name, 0}, {#name "_wait_die", name, 1}, \
+	{                                                             \
+#name "_adaptive", name, 2                            \
 	}
 
 static const struct named_test tests[] = {
-	BOTH(aa),      BOTH(abba),      BOTH(cycles), BOTH(stress_in_any_order), BOTH(stress_with_signals),
-	BOTH(signals), BOTH(deadlines),
+	EACH(aa),      EACH(abba),      EACH(cycles), EACH(stress_in_any_order), EACH(stress_with_signals),
+	EACH(signals), EACH(deadlines),
 };
 
 SUITE(ww, tests);
