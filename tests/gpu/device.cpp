@@ -8,10 +8,12 @@ namespace gpu {
 
 namespace {
 
-constinit resv::ww_class wait_die_class{resv::ww_algorithm::wait_die, "gpu_wait_die_acquire",
-					"gpu_wait_die_mutex"};
-constinit resv::ww_class wound_wait_class{resv::ww_algorithm::wound_wait, "gpu_wound_wait_acquire",
-					  "gpu_wound_wait_mutex"};
+// By algorithm.
+constinit resv::ww_class classes[] = {
+	{resv::ww_algorithm::wound_wait, "gpu_wound_wait_acquire", "gpu_wound_wait_mutex"},
+	{resv::ww_algorithm::wait_die, "gpu_wait_die_acquire", "gpu_wait_die_mutex"},
+	{resv::ww_algorithm::adaptive, "gpu_adaptive_acquire", "gpu_adaptive_mutex"},
+};
 
 } // namespace
 
@@ -29,7 +31,7 @@ device::~device()
 
 resv::ww_class &device::cls() const
 {
-	return config_.algorithm == resv::ww_algorithm::wait_die ? wait_die_class : wound_wait_class;
+	return classes[static_cast<size_t>(config_.algorithm)];
 }
 
 int device::create(const gpu::config &c)

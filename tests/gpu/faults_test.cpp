@@ -224,7 +224,7 @@ class gpu_faults_of_reserves : public gpu_faults,
 			       public testing::WithParamInterface<std::tuple<kind, ww_algorithm, fault>> {};
 
 INSTANTIATE_TEST_SUITE_P(each, gpu_faults_of_reserves,
-			 testing::Combine(testing::ValuesIn(kinds), testing::ValuesIn(both_algorithms),
+			 testing::Combine(testing::ValuesIn(kinds), testing::ValuesIn(all_algorithms),
 					  testing::Values(fault::deadlk, fault::interrupt, fault::timeout)),
 			 [](const auto &each) {
 				 return std::string(std::get<0>(each.param).name) + "_" +
@@ -295,7 +295,7 @@ class gpu_faults_of_memory : public gpu_faults,
 			     public testing::WithParamInterface<std::tuple<kind, ww_algorithm>> {};
 
 INSTANTIATE_TEST_SUITE_P(each, gpu_faults_of_memory,
-			 testing::Combine(testing::ValuesIn(kinds), testing::ValuesIn(both_algorithms)),
+			 testing::Combine(testing::ValuesIn(kinds), testing::ValuesIn(all_algorithms)),
 			 [](const auto &each) {
 				 return std::string(std::get<0>(each.param).name) + "_" +
 					test::name_of(std::get<1>(each.param));

@@ -153,7 +153,7 @@ INSTANTIATE_TEST_SUITE_P(
 		bad{"trailing", "words = 1x",
 		    "x/some.conf:1: got '1x', expected 'words' to be a number from 1 to 509"},
 		bad{"choice", "algorithm = wait",
-		    "x/some.conf:1: got 'wait', expected 'algorithm' to be wound-wait or wait-die"},
+		    "x/some.conf:1: got 'wait', expected 'algorithm' to be wound-wait, wait-die or adaptive"},
 		bad{"range", "buffers_per_job = 7-2",
 		    "x/some.conf:1: got '7-2', expected 'buffers_per_job' to be a number or a range N-M, "
 		    "from 1 to 4096"},
