@@ -301,6 +301,7 @@ schemes our_schemes(const long &work)
 	schemes all;
 	add<Scheme<resv::ww_algorithm::wound_wait>>(all, "resv_wound_wait", work);
 	add<Scheme<resv::ww_algorithm::wait_die>>(all, "resv_wait_die", work);
+	add<Scheme<resv::ww_algorithm::adaptive>>(all, "resv_adaptive", work);
 	for (auto &s : all)
 		s->ours = true;
 	return all;
