@@ -22,6 +22,7 @@ struct alignas(64) actor {
 	job_log log;
 	trace_buffer trace;
 	counters stats;
+	uint32_t waits = 0; // in line, with a context
 	bool keeps_log = true;
 
 	/// Who it is while it runs. Context: its task.

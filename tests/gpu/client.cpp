@@ -133,9 +133,7 @@ int client::reserve_all_and_run(int64_t begin)
 	self_->note_context(&t.context());
 
 	int err = t.reserve(wish_list{wanted_.begin(), wanted_.begin() + wanted_count_});
-	counters &stats = self_->stats;
-	stats.retries += t.retries();
-	stats.longest_chain = t.retries() > stats.longest_chain ? t.retries() : stats.longest_chain;
+	self_->stats.retries += t.retries();
 	if (err != 0)
 		return err;
 

@@ -15,6 +15,12 @@ constinit resv::ww_class classes[] = {
 	{resv::ww_algorithm::adaptive, "gpu_adaptive_acquire", "gpu_adaptive_mutex"},
 };
 
+// What the class has met is another device's. The annotator knows it by its address, so the order of its locks stays.
+void begin_anew(resv::ww_class &cls)
+{
+	new (place{&cls}) resv::ww_class(cls.algorithm(), cls.acquire_name(), cls.mutex_name());
+}
+
 } // namespace
 
 constinit device *device::traced_ = nullptr;
@@ -37,6 +43,7 @@ resv::ww_class &device::cls() const
 int device::create(const gpu::config &c)
 {
 	config_ = c;
+	begin_anew(cls());
 	const bool limited = c.vram != 0;
 	unsigned groups = (c.buffers + c.shared_reservations - 1) / c.shared_reservations;
 	unsigned actors = limited ? recycler_index() + 1 : users() + (c.eviction_rate != 0);
@@ -204,12 +211,12 @@ void device::trace(resv::ww_event event, const resv::ww_mutex &lock, const resv:
 {
 	// A reservation object begins with its lock; see transaction::owner_of().
 	const auto *object = reinterpret_cast<const resv::reservation_object *>(&lock);
-	traced_->count(event, traced_->index_of(*object), self.task(), other ? other->task() : 0);
+	traced_->note(event, traced_->index_of(*object), self.task(), other ? other->task() : 0);
 }
 
 // In the task that waits, backs off or has taken the lock; a wound may be dealt by the victim's own task, when it takes
-// a lock that somebody older waits for. So what is counted or recorded goes to the calling task's own actor.
-void device::count(resv::ww_event event, uint32_t reservation, resv_port_task self, resv_port_task other)
+// a lock that somebody older waits for. So what is noted or recorded goes to the calling task's own actor.
+void device::note(resv::ww_event event, uint32_t reservation, resv_port_task self, resv_port_task other)
 {
 	actor *subject = actor_of(self);
 	actor *caller = actor_of(resv_port_current());
@@ -218,9 +225,9 @@ void device::count(resv::ww_event event, uint32_t reservation, resv_port_task se
 	trace_kind kind = trace_kind::die;
 	switch (event) {
 	case resv::ww_event::wait:
-		caller->stats.waits++;
+		caller->waits++;
 		caller->note_wait(reservation);
-		if (config_.interrupt_every != 0 && caller->stats.waits % config_.interrupt_every == 0)
+		if (config_.interrupt_every != 0 && caller->waits % config_.interrupt_every == 0)
 			gpu_os_interrupt(resv_port_current()); // before it goes to sleep
 		return;
 	case resv::ww_event::acquired:
@@ -228,11 +235,9 @@ void device::count(resv::ww_event event, uint32_t reservation, resv_port_task se
 		caller->note_wait(actor::nothing);
 		return;
 	case resv::ww_event::wound:
-		caller->stats.wounds++;
 		kind = trace_kind::wound;
 		break;
 	case resv::ww_event::die:
-		caller->stats.deaths++;
 		caller->note_wait(actor::nothing);
 		break;
 	}

@@ -70,6 +70,8 @@ public:
 	bool retired_in_order() const;
 
 	const gpu::config &config() const { return config_; }
+
+	/// That of the locks, which begins with the device: its statistics tell of nobody else.
 	resv::ww_class &cls() const;
 
 	/// Those who submit jobs: clients, or sessions.
@@ -129,7 +131,7 @@ private:
 	// With the same lock of the wait list held as any tracer of a ww_class.
 	static void trace(resv::ww_event, const resv::ww_mutex &, const resv::ww_acquire_ctx &self,
 			  const resv::ww_acquire_ctx *other);
-	void count(resv::ww_event event, uint32_t reservation, resv_port_task self, resv_port_task other);
+	void note(resv::ww_event event, uint32_t reservation, resv_port_task self, resv_port_task other);
 	actor *actor_of(resv_port_task task);
 	int show_lock_order();
 	bool evict_one(actor &self, uint32_t &victim);

@@ -282,7 +282,7 @@ TEST_P(gpu_faults_of_reserves, leave_nothing_behind)
 			// With wound-wait it may run out of time before it is wounded.
 			const bool dies = met && used == place::later &&
 					  (what != fault::timeout || algorithm == ww_algorithm::wait_die);
-			EXPECT_GE(r.stats().deaths, dies ? 1u : 0u);
+			EXPECT_GE(r.gpu.cls().statistics().deaths, dies ? 1u : 0u);
 		}
 	}
 	EXPECT_EQ(later != 0, c.no_context_share == 0);

@@ -12,7 +12,6 @@ int fenced_job::submit(device &gpu, actor &self, const resv::wait_request &reque
 	int err = t.run([&](resv::transaction &pass) { return make_all_resident(pass, gpu, self); });
 	counters &stats = self.stats;
 	stats.retries += t.retries();
-	stats.longest_chain = t.retries() > stats.longest_chain ? t.retries() : stats.longest_chain;
 	if (err != 0)
 		return err;
 	reserved_at = resv_port_clock();

@@ -67,7 +67,7 @@ TEST_P(gpu_run, is_serializable)
 		  r.total.jobs);
 	EXPECT_EQ(r.stopped, gpu::stop_reason::none);
 	if (algorithm == "wait-die") {
-		EXPECT_EQ(r.total.wounds, 0u);
+		EXPECT_EQ(r.met.wounds, 0u);
 	}
 }
 
@@ -116,14 +116,25 @@ TEST(gpu_trouble, contention_makes_clients_back_off)
 	for (const char *algorithm : {"algorithm=wait-die", "algorithm=wound-wait"}) {
 		run_result r = run({algorithm, "buffers=4", "buffers_per_job=4", "execute=ring"});
 		EXPECT_FALSE(r.violated()) << gpu::describe_violation(r);
-		EXPECT_GT(r.total.waits, 0u);
-		EXPECT_GT(r.total.deaths, 0u);
-		EXPECT_GE(r.total.retries, r.total.deaths);
-		EXPECT_GT(r.total.longest_chain, 0u);
+		EXPECT_GT(r.met.contended, 0u);
+		EXPECT_GT(r.met.deaths, 0u);
+		EXPECT_GE(r.total.retries, r.met.deaths);
+		EXPECT_GT(r.met.most_retries, 0u);
 		EXPECT_EQ(r.total.jobs_by_ring, r.total.jobs);
 		if (r.spec.config.algorithm == resv::ww_algorithm::wound_wait) {
-			EXPECT_GT(r.total.wounds, 0u);
+			EXPECT_GT(r.met.wounds, 0u);
 		}
+	}
+}
+
+TEST(gpu_trouble, of_other_runs_is_not_counted)
+{
+	for (const char *algorithm : {"algorithm=wait-die", "algorithm=wound-wait"}) {
+		run({algorithm, "buffers=4", "buffers_per_job=4", "execute=ring"});
+		run_result r = run({algorithm, "clients=1"});
+		EXPECT_EQ(r.met.contended, 0u);
+		EXPECT_EQ(r.met.most_retries, 0u);
+		EXPECT_EQ(r.met.longest_wait_ns, 0u);
 	}
 }
 

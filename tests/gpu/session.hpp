@@ -32,6 +32,7 @@ public:
 
 	unsigned index() const { return self_->index; }
 	const counters &stats() const { return self_->stats; }
+	const device &owner() const { return gpu_; }
 
 	/// So many buffers may a job name.
 	unsigned most_buffers() const { return gpu_.config().max_buffers_per_job; }

@@ -66,17 +66,13 @@ private:
 	uint64_t max_ = 0;
 };
 
-/// What one actor counts; read once it has ended.
+/// What one actor counts; read once it has ended. How actors meet, the class of their locks counts.
 struct counters {
 	uint64_t jobs = 0;
 	uint64_t jobs_by_ring = 0;
 	uint64_t jobs_without_context = 0;
 	uint64_t jobs_unreserved = 0; // breakage::skip_reservation
-	uint64_t waits = 0;           // for a lock, with a context
-	uint64_t wounds = 0;          // given
-	uint64_t deaths = 0;          // -EDEADLK got by contention
 	uint64_t retries = 0;         // everything dropped, injected -EDEADLK included
-	uint64_t longest_chain = 0;   // retries of one context
 	uint64_t interrupted = 0;     // -EINTR got, and the job begun again
 	uint64_t timed_out = 0;       // the same for -ETIME
 	uint64_t no_memory = 0;       // and for -ENOMEM
@@ -98,11 +94,7 @@ struct counters {
 		jobs_by_ring += other.jobs_by_ring;
 		jobs_without_context += other.jobs_without_context;
 		jobs_unreserved += other.jobs_unreserved;
-		waits += other.waits;
-		wounds += other.wounds;
-		deaths += other.deaths;
 		retries += other.retries;
-		longest_chain = other.longest_chain > longest_chain ? other.longest_chain : longest_chain;
 		interrupted += other.interrupted;
 		timed_out += other.timed_out;
 		no_memory += other.no_memory;

@@ -15,9 +15,16 @@ gpu::run_result example(const std::string &name)
 	r.spec.config.clients = 2;
 	r.seconds = 2;
 	r.total.jobs = r.retired = 3000000;
-	r.total.waits = 12345;
+	r.met = {.contended = 12345,
+		 .spins = 9876,
+		 .stays = 2,
+		 .waits = 1234,
+		 .bypasses = 56,
+		 .wounds = 0,
+		 .deaths = 6,
+		 .most_retries = 3,
+		 .longest_wait_ns = 2048000};
 	r.total.retries = 7;
-	r.total.longest_chain = 3;
 	for (int64_t ns : {0, 5, 5, 1500})
 		r.total.wait.add(ns);
 	r.jobs_of_clients = {1000000, 2000000};
@@ -37,10 +44,15 @@ wait p50                                               5 ns
 wait p99                                             1.5 us
 wait max                                             1.5 us
 contended waits                                      12,345
+had by watching                                       9,876
+stayed away                                               2
+slept in line                                         1,234
+longest sleep                                       2.05 ms
+taken out of turn                                        56
 wounds                                                    0
-deaths                                                    0
-retries                                                   7
+deaths                                                    6
 longest retry chain                                       3
+retries                                                   7
 jobs/client min/mean/max  1,000,000 / 1,500,000 / 2,000,000
 fairness (Jain)                                      0.9000
 )"

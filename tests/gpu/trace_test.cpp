@@ -230,9 +230,9 @@ void expect_spans_to_fit(const traced &t)
 	EXPECT_EQ(seen["X wait"], t.result.total.jobs);
 	EXPECT_EQ(seen["X hold"], t.result.total.jobs);
 	EXPECT_GE(reservations.count(), t.result.total.jobs + t.result.total.evictions);
-	EXPECT_EQ(seen["i wound"], t.result.total.wounds);
-	EXPECT_EQ(seen["s wound"], t.result.total.wounds);
-	EXPECT_EQ(seen["i die"], t.result.total.deaths);
+	EXPECT_EQ(seen["i wound"], t.result.met.wounds);
+	EXPECT_EQ(seen["s wound"], t.result.met.wounds);
+	EXPECT_EQ(seen["i die"], t.result.met.deaths);
 	EXPECT_EQ(seen["i interrupt"], t.result.total.interrupted);
 }
 
@@ -246,7 +246,7 @@ TEST_P(gpu_trace, spans_fit_together)
 	for (int run = 0; run < 20 && deaths == 0; run++) {
 		traced t = trace(keys + GetParam());
 		expect_spans_to_fit(t);
-		deaths = t.result.total.deaths;
+		deaths = t.result.met.deaths;
 	}
 	EXPECT_GT(deaths, 0u);
 }

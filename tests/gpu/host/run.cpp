@@ -154,6 +154,7 @@ bool run_workload(const run_spec &spec, const observer &watch, run_result &resul
 		result.trace_events += static_cast<uint64_t>(a.trace.end() - a.trace.begin());
 		result.trace_dropped += a.trace.dropped();
 	}
+	result.met = gpu->cls().statistics();
 	result.signals_sent = gpu->signals_sent();
 	result.retired = gpu->retired();
 	result.retired_in_order = gpu->retired_in_order();

@@ -15,6 +15,7 @@ struct run_result {
 	run_spec spec;
 	double seconds = 0;
 	counters total;
+	resv::ww_statistics met{}; // by all contexts
 	std::vector<uint64_t> jobs_of_clients;
 	uint64_t signals_sent = 0;
 	uint64_t retired = 0;

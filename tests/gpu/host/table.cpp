@@ -114,6 +114,11 @@ bool has_limited_memory(const config &c)
 	return c.vram != 0;
 }
 
+bool is_counted(const config &)
+{
+	return !resv::config::steady;
+}
+
 constexpr row rows[] = {
 	{"algorithm",
 	 [](const run_result &r) -> std::string {
@@ -141,12 +146,17 @@ constexpr row rows[] = {
 	{"wait p50", [](const run_result &r) { return format_time(r.total.wait.percentile(50)); }, nullptr},
 	{"wait p99", [](const run_result &r) { return format_time(r.total.wait.percentile(99)); }, nullptr},
 	{"wait max", [](const run_result &r) { return format_time(r.total.wait.max()); }, nullptr},
-	{"contended waits", [](const run_result &r) { return with_commas(r.total.waits); }, nullptr},
-	{"wounds", [](const run_result &r) { return with_commas(r.total.wounds); }, nullptr},
-	{"deaths", [](const run_result &r) { return with_commas(r.total.deaths); }, nullptr},
+	{"contended waits", [](const run_result &r) { return with_commas(r.met.contended); }, is_counted},
+	{"had by watching", [](const run_result &r) { return with_commas(r.met.spins); }, is_counted},
+	{"stayed away", [](const run_result &r) { return with_commas(r.met.stays); }, is_counted},
+	{"slept in line", [](const run_result &r) { return with_commas(r.met.waits); }, is_counted},
+	{"longest sleep", [](const run_result &r) { return format_time(r.met.longest_wait_ns); }, is_counted},
+	{"taken out of turn", [](const run_result &r) { return with_commas(r.met.bypasses); }, is_counted},
+	{"wounds", [](const run_result &r) { return with_commas(r.met.wounds); }, is_counted},
+	{"deaths", [](const run_result &r) { return with_commas(r.met.deaths); }, is_counted},
+	{"longest retry chain", [](const run_result &r) { return with_commas(r.met.most_retries); },
+	 is_counted},
 	{"retries", [](const run_result &r) { return with_commas(r.total.retries); }, nullptr},
-	{"longest retry chain", [](const run_result &r) { return with_commas(r.total.longest_chain); },
-	 nullptr},
 	{"jobs/client min/mean/max", jobs_of_clients, nullptr},
 	{"fairness (Jain)", [](const run_result &r) { return print("%.4f", fairness(r.jobs_of_clients)); },
 	 nullptr},

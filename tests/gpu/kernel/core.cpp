@@ -72,14 +72,10 @@ gpu::config translate(const gpu_core_config &c)
 
 static_assert(RESV_GPU_WAIT_BUCKETS == gpu::histogram::buckets);
 
-void tell(const gpu::counters &from, resv_gpu_stats &to)
+void tell(const gpu::device &device, const gpu::counters &from, resv_gpu_stats &to)
 {
 	to.jobs = from.jobs;
-	to.waits = from.waits;
-	to.wounds = from.wounds;
-	to.deaths = from.deaths;
 	to.retries = from.retries;
-	to.longest_chain = from.longest_chain;
 	to.interrupted = from.interrupted;
 	to.evictions = from.evictions;
 	to.evictions_busy = from.evictions_busy;
@@ -93,6 +89,16 @@ void tell(const gpu::counters &from, resv_gpu_stats &to)
 	struct resv_lockdep_stats checker {};
 	resv_lockdep_stats(&checker);
 	to.lock_order_reports = checker.reports + checker.lost_reports;
+	const resv::ww_statistics met = device.cls().statistics();
+	to.met = {.contended = met.contended,
+		  .spins = met.spins,
+		  .stays = met.stays,
+		  .waits = met.waits,
+		  .bypasses = met.bypasses,
+		  .wounds = met.wounds,
+		  .deaths = met.deaths,
+		  .most_retries = met.most_retries,
+		  .longest_wait_ns = met.longest_wait_ns};
 }
 
 } // namespace
@@ -171,7 +177,7 @@ int gpu_core_stats(gpu_core *core, resv_gpu_stats *stats)
 		return -ENOMEM;
 	for (unsigned i = 0; i < core->device.actors(); i++)
 		sum[0].merge(core->device.actor_at(i).stats);
-	tell(sum[0], *stats);
+	tell(core->device, sum[0], *stats);
 	return 0;
 }
 
@@ -197,7 +203,7 @@ void gpu_core_session_info(gpu_core_session *s, resv_gpu_info *info)
 
 void gpu_core_session_stats(gpu_core_session *s, resv_gpu_stats *stats)
 {
-	tell(of(s).stats(), *stats);
+	tell(of(s).owner(), of(s).stats(), *stats);
 }
 
 int gpu_core_session_wait_idle(gpu_core_session *s)

@@ -58,7 +58,7 @@ static int stats_show(struct seq_file *m, void *unused)
 
 	if (!err) {
 		seq_printf(m, "jobs %llu\nwaits %llu\nwounds %llu\ndeaths %llu\nretries %llu\n", s->jobs,
-			   s->waits, s->wounds, s->deaths, s->retries);
+			   s->met.waits, s->met.wounds, s->met.deaths, s->retries);
 		seq_printf(m, "evictions %llu\nswapouts %llu\nbytes_moved %llu\nno_space %llu\n",
 			   s->evictions, s->swapouts, s->bytes_moved, s->no_space);
 		seq_printf(m, "lock_order_reports %llu\n", s->lock_order_reports);

@@ -63,16 +63,25 @@ struct resv_gpu_wait {
 
 #define RESV_GPU_WAIT_BUCKETS 496
 
+/** What the device's locks have met, see struct resv_ww_stats. */
+struct resv_gpu_contention {
+	uint64_t contended;
+	uint64_t spins;
+	uint64_t stays;
+	uint64_t waits;
+	uint64_t bypasses;
+	uint64_t wounds;
+	uint64_t deaths;
+	uint64_t most_retries;
+	uint64_t longest_wait_ns;
+};
+
 /** Of the session, or of the whole device. */
 struct resv_gpu_stats {
 	uint32_t flags; /**< RESV_GPU_WHOLE_DEVICE, or 0 */
 	uint32_t pad;   /**< 0 */
 	uint64_t jobs;
-	uint64_t waits;
-	uint64_t wounds;
-	uint64_t deaths;
 	uint64_t retries;
-	uint64_t longest_chain;
 	uint64_t interrupted;
 	uint64_t evictions;
 	uint64_t evictions_busy;
@@ -81,6 +90,7 @@ struct resv_gpu_stats {
 	uint64_t bytes_moved;
 	uint64_t swapouts;
 	uint64_t lock_order_reports;          /**< of the device: what the checker has found */
+	struct resv_gpu_contention met;       /**< of the device */
 	uint64_t longest_wait_ns;             /**< for all reservations of a job */
 	uint64_t wait[RESV_GPU_WAIT_BUCKETS]; /**< how many of them, by buckets of gpu::histogram */
 };

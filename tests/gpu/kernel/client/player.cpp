@@ -186,11 +186,7 @@ bool player::read_stats()
 		result_.jobs_of_clients.push_back(s.jobs);
 		total.jobs += s.jobs;
 		total.jobs_by_ring += s.jobs;
-		total.waits += s.waits;
-		total.wounds += s.wounds;
-		total.deaths += s.deaths;
 		total.retries += s.retries;
-		total.longest_chain = std::max(total.longest_chain, s.longest_chain);
 		total.interrupted += s.interrupted;
 		total.no_space += s.no_space;
 		total.wait.merge(s.wait, s.longest_wait_ns);
@@ -207,6 +203,15 @@ bool player::read_stats()
 	total.bytes_moved = s.bytes_moved;
 	total.swapouts = s.swapouts;
 	result_.lock_order_reports = s.lock_order_reports;
+	result_.met = {.contended = s.met.contended,
+		       .spins = s.met.spins,
+		       .stays = s.met.stays,
+		       .waits = s.met.waits,
+		       .bypasses = s.met.bypasses,
+		       .wounds = s.met.wounds,
+		       .deaths = s.met.deaths,
+		       .most_retries = s.met.most_retries,
+		       .longest_wait_ns = s.met.longest_wait_ns};
 	return true;
 }
 
