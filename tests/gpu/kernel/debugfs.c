@@ -2,7 +2,7 @@
 /*
  * /sys/kernel/debug/resv_gpu:
  *
- *   stats       what the device has done
+ *   stats       what the device has done, and what its locks have met
  *   holders     each buffer: who holds its reservation, who waits, and its fences
  *   lock_stat   each class of locks: how often, and for how long, it was waited for and held
  *   lock_graph  the order of locks that was seen, in the DOT language
@@ -57,8 +57,11 @@ static int stats_show(struct seq_file *m, void *unused)
 	int err = s ? gpu_core_stats(gpu_the_device.core, s) : -ENOMEM;
 
 	if (!err) {
-		seq_printf(m, "jobs %llu\nwaits %llu\nwounds %llu\ndeaths %llu\nretries %llu\n", s->jobs,
-			   s->met.waits, s->met.wounds, s->met.deaths, s->retries);
+		seq_printf(m, "jobs %llu\nretries %llu\n", s->jobs, s->retries);
+		seq_printf(m, "contended %llu\nspins %llu\nstays %llu\nwaits %llu\nbypasses %llu\n",
+			   s->met.contended, s->met.spins, s->met.stays, s->met.waits, s->met.bypasses);
+		seq_printf(m, "wounds %llu\ndeaths %llu\nmost_retries %llu\nlongest_wait_ns %llu\n",
+			   s->met.wounds, s->met.deaths, s->met.most_retries, s->met.longest_wait_ns);
 		seq_printf(m, "evictions %llu\nswapouts %llu\nbytes_moved %llu\nno_space %llu\n",
 			   s->evictions, s->swapouts, s->bytes_moved, s->no_space);
 		seq_printf(m, "lock_order_reports %llu\n", s->lock_order_reports);

@@ -12,7 +12,9 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <map>
 #include <memory>
+#include <sstream>
 #include <vector>
 
 #include <linux/ioctl.h>
@@ -351,14 +353,17 @@ void unload_with_fences_out(expectations &e)
 	e.equal("load again", load_module(""), 0);
 }
 
+std::string read_debugfs(const char *name)
+{
+	std::ifstream file(std::string("/sys/kernel/debug/resv_gpu/") + name);
+	return {std::istreambuf_iterator<char>(file), {}};
+}
+
 void debugfs_tells(expectations &e)
 {
 	rig r(e);
 	be_busy(r, e);
-	auto read = [](const char *name) {
-		std::ifstream file(std::string("/sys/kernel/debug/resv_gpu/") + name);
-		return std::string{std::istreambuf_iterator<char>(file), {}};
-	};
+	auto read = read_debugfs;
 	const std::string holders = read("holders"), graph = read("lock_graph");
 	e.truth("a fence of the ring", holders.find("write fence") != std::string::npos);
 	e.truth("its driver", holders.find("resv-gpu") != std::string::npos);
@@ -366,6 +371,65 @@ void debugfs_tells(expectations &e)
 	e.truth("the file's lock", graph.find("gpu_file") != std::string::npos);
 	e.truth("statistics of locks", read("lock_stat").find("gpu_wait_die_mutex ") != std::string::npos);
 	e.truth("of the device", read("stats").find("jobs 40\n") != std::string::npos);
+}
+
+std::map<std::string, uint64_t> read_stats()
+{
+	std::istringstream text(read_debugfs("stats"));
+	std::map<std::string, uint64_t> all;
+	std::string name;
+	for (uint64_t value; text >> name >> value;)
+		all[name] = value;
+	return all;
+}
+
+// Processes whose jobs name two buffers in opposite orders, until one had to give way.
+void contention_is_counted(expectations &e)
+{
+	constexpr unsigned processes = 4, jobs = 1000, most_rounds = 50;
+	rig first(e), second(e);
+	int shared[2] = {-1, -1};
+	e.equal("share", first.file.share(first.made.handle, shared[0]), 0);
+	e.equal("share another", second.file.share(second.made.handle, shared[1]), 0);
+	auto submit_many = [&](unsigned first_named) {
+		drm_file file;
+		resv_gpu_use uses[2] = {{0, RESV_GPU_WRITE}, {0, RESV_GPU_WRITE}};
+		for (unsigned i = 0; i < 2; i++)
+			if (file.import(shared[i], uses[i ^ first_named].handle) != 0)
+				return 1;
+		for (unsigned n = 0; n < jobs; n++)
+			if (file.submit(uses, 2) != 0)
+				return 2;
+		return file.wait(uses[0].handle, true) == 0 ? 0 : 3;
+	};
+	auto told = read_stats();
+	e.truth("nothing yet", told.count("contended") == 1 && told["contended"] == 0);
+	children clients;
+	unsigned rounds = 0;
+	for (; rounds < most_rounds && told["deaths"] == 0; rounds++) {
+		for (unsigned i = 0; i < processes; i++)
+			clients.start(i, [&] { return submit_many(i % 2); });
+		for (unsigned i = 0; i < processes; i++)
+			e.equal("one of them", clients.wait_for(i), 0);
+		told = read_stats();
+	}
+	close(shared[0]);
+	close(shared[1]);
+	e.truth("jobs", told["jobs"] == uint64_t{rounds} * processes * jobs);
+	e.truth("somebody gave way", told["deaths"] > 0);
+	e.truth("one context did", told["most_retries"] > 0);
+	e.truth("not more often than all did", told["most_retries"] <= told["deaths"]);
+	e.truth("then it started over", told["retries"] >= told["deaths"]);
+	e.truth("who gives way has met somebody", told["deaths"] <= told["contended"]);
+	e.truth("who stays away, too", told["stays"] <= told["contended"]);
+	e.truth("who watches does not sleep", told["spins"] + told["waits"] <= told["contended"]);
+	e.truth("who sleeps takes time", told["longest_wait_ns"] == 0 || told["waits"] > 0);
+	e.truth("nobody is wounded", told.count("wounds") == 1 && told["wounds"] == 0);
+	resv_gpu_stats s;
+	e.equal("stats", first.file.stats(s), 0);
+	e.truth("files are told the same", s.met.contended == told["contended"] &&
+						   s.met.bypasses == told["bypasses"] &&
+						   s.met.longest_wait_ns == told["longest_wait_ns"]);
 }
 
 } // namespace
@@ -386,6 +450,7 @@ const test_case cases[] = {
 	{"files close with jobs under way", "vram=2 buffers=1024", files_close_with_jobs_under_way},
 	{"the driver is unloaded with fences out", few, unload_with_fences_out},
 	{"debugfs tells what is going on", few, debugfs_tells},
+	{"contention is counted", few, contention_is_counted},
 };
 const unsigned case_count = std::size(cases);
 
