@@ -12,8 +12,10 @@
 #include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/math64.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sched/task.h>
+#include <linux/slab.h>
 #include <linux/sort.h>
 
 #include <resv_port/linux.h>
@@ -24,6 +26,16 @@ enum {
 	ROUNDS = 31,
 	TASKS = 2,
 };
+
+void *bench_alloc(unsigned long size)
+{
+	return kvzalloc(size, GFP_KERNEL);
+}
+
+void bench_free(void *memory)
+{
+	kvfree(memory);
+}
 
 typedef int (*run_fn)(unsigned int arg, unsigned int loops);
 
@@ -160,6 +172,7 @@ static int __init bench_init(void)
 		ROW("add_fence_vs_dma_resv", add_fence, 0, 20000, false),
 		ROW("test_signaled4_vs_dma_resv", test_signaled, 0, 20000, false),
 		ROW("multi_8of64_vs_ww_mutex", multi, 1, 4000, true),
+		ROW("multi_800of100k_vs_ww_mutex", multi_large, 1, 100, true),
 	};
 	unsigned int i;
 	int err;

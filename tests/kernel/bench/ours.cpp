@@ -13,14 +13,22 @@ constinit resv::ww_class bench_class{resv::ww_algorithm::wait_die, "bench_acquir
 struct alignas(64) object {
 	resv::reservation_object reservation{bench_class};
 	long contents = 0;
+
+	static void *operator new(size_t, object *at) noexcept { return at; }
 };
 
 constinit object objects[BENCH_OBJECTS];
+constinit object *many = nullptr;
 
 constexpr resv_fence_ops ops{};
 
 int create()
 {
+	many = static_cast<object *>(bench_alloc(BENCH_MANY * sizeof(object)));
+	if (!many)
+		return -ENOMEM;
+	for (unsigned i = 0; i < BENCH_MANY; i++)
+		new (many + i) object;
 	return 0;
 }
 
@@ -28,6 +36,10 @@ void destroy()
 {
 	for (object &o : objects)
 		o.reservation.destroy();
+	for (unsigned i = 0; many && i < BENCH_MANY; i++)
+		many[i].reservation.destroy();
+	bench_free(many);
+	many = nullptr;
 }
 
 int pair(unsigned, unsigned loops) RESV_NO_ANALYSIS
@@ -54,18 +66,41 @@ int txn(unsigned n, unsigned loops)
 	return 0;
 }
 
+template <unsigned n>
+int change(object *all, const unsigned (&set)[n])
+{
+	resv::transaction t(bench_class);
+	if (int err = t.reserve(set, [all](unsigned i) { return &all[i].reservation; }))
+		return err;
+	for (unsigned i : set)
+		all[i].contents++;
+	return 0;
+}
+
 int multi(unsigned seed, unsigned loops)
 {
 	for (unsigned loop = 0; loop < loops; loop++) {
 		unsigned set[BENCH_SET];
 		bench_pick(&seed, set);
-		resv::transaction t(bench_class);
-		if (int err = t.reserve(set, [](unsigned i) { return &objects[i].reservation; }))
+		if (int err = change(objects, set))
 			return err;
-		for (unsigned i : set)
-			objects[i].contents++;
 	}
 	return 0;
+}
+
+int multi_large(unsigned seed, unsigned loops)
+{
+	struct large_set {
+		unsigned at[BENCH_LARGE_SET];
+	};
+	auto *set = static_cast<large_set *>(bench_alloc(sizeof(large_set)));
+	int err = set ? 0 : -ENOMEM;
+	for (unsigned loop = 0; loop < loops && err == 0; loop++) {
+		bench_pick_large(&seed, set->at);
+		err = change(many, set->at);
+	}
+	bench_free(set);
+	return err;
 }
 
 resv::fence *make(uint64_t timeline)
@@ -132,6 +167,7 @@ constinit const bench_side bench_ours{
 	.pair = pair,
 	.txn = txn,
 	.multi = multi,
+	.multi_large = multi_large,
 	.add_fence = add_fence,
 	.test_signaled = test_signaled,
 };

@@ -16,28 +16,38 @@ struct object {
 	long contents;
 } ____cacheline_aligned;
 
-static struct object *objects;
+static struct object *objects, *many;
 
-static int create(void)
+static struct object *make_objects(unsigned int n)
+{
+	struct object *all = bench_alloc(n * sizeof(*all));
+	unsigned int i;
+
+	for (i = 0; all && i < n; i++)
+		ww_mutex_init(&all[i].lock, &bench_class);
+	return all;
+}
+
+static void destroy_objects(struct object *all, unsigned int n)
 {
 	unsigned int i;
 
-	objects = kcalloc(BENCH_OBJECTS, sizeof(*objects), GFP_KERNEL);
-	if (!objects)
-		return -ENOMEM;
-	for (i = 0; i < BENCH_OBJECTS; i++)
-		ww_mutex_init(&objects[i].lock, &bench_class);
-	return 0;
+	for (i = 0; all && i < n; i++)
+		ww_mutex_destroy(&all[i].lock);
+	bench_free(all);
+}
+
+static int create(void)
+{
+	objects = make_objects(BENCH_OBJECTS);
+	many = make_objects(BENCH_MANY);
+	return objects && many ? 0 : -ENOMEM;
 }
 
 static void destroy(void)
 {
-	unsigned int i;
-
-	for (i = 0; objects && i < BENCH_OBJECTS; i++)
-		ww_mutex_destroy(&objects[i].lock);
-	kfree(objects);
-	objects = NULL;
+	destroy_objects(objects, BENCH_OBJECTS);
+	destroy_objects(many, BENCH_MANY);
 }
 
 static int pair(unsigned int unused, unsigned int loops)
@@ -82,7 +92,7 @@ static int txn(unsigned int n, unsigned int loops)
 }
 
 /* The loop of the kernel's documentation: on -EDEADLK drop all, and begin with the one that was missed. */
-static int reserve(unsigned int set[BENCH_SET], struct ww_acquire_ctx *ctx)
+static int reserve(struct object *all, const unsigned int *set, unsigned int size, struct ww_acquire_ctx *ctx)
 {
 	struct object *contended = NULL;
 	unsigned int i, n;
@@ -91,8 +101,8 @@ static int reserve(unsigned int set[BENCH_SET], struct ww_acquire_ctx *ctx)
 again:
 	if (contended)
 		ww_mutex_lock_slow(&contended->lock, ctx);
-	for (i = 0; i < BENCH_SET; i++) {
-		struct object *o = &objects[set[i]];
+	for (i = 0; i < size; i++) {
+		struct object *o = &all[set[i]];
 
 		if (o == contended) {
 			contended = NULL; /* it is in the part that was taken from now on */
@@ -102,7 +112,7 @@ again:
 		if (!err)
 			continue;
 		for (n = 0; n < i; n++)
-			ww_mutex_unlock(&objects[set[n]].lock);
+			ww_mutex_unlock(&all[set[n]].lock);
 		if (contended)
 			ww_mutex_unlock(&contended->lock);
 		if (err != -EDEADLK)
@@ -113,28 +123,53 @@ again:
 	return 0;
 }
 
+static inline int change(struct object *all, const unsigned int *set, unsigned int size)
+{
+	struct ww_acquire_ctx ctx;
+	unsigned int i;
+	int err;
+
+	ww_acquire_init(&ctx, &bench_class);
+	err = reserve(all, set, size, &ctx);
+	if (err)
+		return err;
+	ww_acquire_done(&ctx);
+	for (i = 0; i < size; i++)
+		all[set[i]].contents++;
+	for (i = 0; i < size; i++)
+		ww_mutex_unlock(&all[set[i]].lock);
+	ww_acquire_fini(&ctx);
+	return 0;
+}
+
 static int multi(unsigned int seed, unsigned int loops)
 {
-	unsigned int i, loop;
+	unsigned int loop;
 
 	for (loop = 0; loop < loops; loop++) {
-		struct ww_acquire_ctx ctx;
 		unsigned int set[BENCH_SET];
 		int err;
 
 		bench_pick(&seed, set);
-		ww_acquire_init(&ctx, &bench_class);
-		err = reserve(set, &ctx);
+		err = change(objects, set, BENCH_SET);
 		if (err)
 			return err;
-		ww_acquire_done(&ctx);
-		for (i = 0; i < BENCH_SET; i++)
-			objects[set[i]].contents++;
-		for (i = 0; i < BENCH_SET; i++)
-			ww_mutex_unlock(&objects[set[i]].lock);
-		ww_acquire_fini(&ctx);
 	}
 	return 0;
+}
+
+static int multi_large(unsigned int seed, unsigned int loops)
+{
+	unsigned int *set = bench_alloc(BENCH_LARGE_SET * sizeof(*set));
+	unsigned int loop;
+	int err = set ? 0 : -ENOMEM;
+
+	for (loop = 0; loop < loops && !err; loop++) {
+		bench_pick_large(&seed, set);
+		err = change(many, set, BENCH_LARGE_SET);
+	}
+	bench_free(set);
+	return err;
 }
 
 static const char *name(struct dma_fence *f)
@@ -223,6 +258,7 @@ const struct bench_side bench_theirs = {
 	.pair = pair,
 	.txn = txn,
 	.multi = multi,
+	.multi_large = multi_large,
 	.add_fence = add_fence,
 	.test_signaled = test_signaled,
 };
