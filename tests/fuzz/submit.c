@@ -406,7 +406,7 @@ static bool make_device(void)
 	static const unsigned int most[] = {16, 2, 1000000, 1000000, 1000000, 509, 4096, 2, 1000000, 1000000};
 	unsigned int changed;
 
-	c.wound_wait = below(2);
+	c.algorithm = below(3);
 	c.rings = 1 + below(2);
 	c.devices = 1 + below(c.rings);
 	c.vram = 1 + below(6);

@@ -34,6 +34,9 @@ enum class breakage : unsigned {
 	lose_copy,         ///< some moves do not take the contents along
 };
 
+/// By resv::ww_algorithm.
+inline constexpr const char *algorithm_names[] = {"wound-wait", "wait-die", "adaptive"};
+
 /// One run of the device. What each key of a workload file means is said in workloads/desktop.conf.
 struct config {
 	unsigned clients = 4;

@@ -363,7 +363,7 @@ TEST_F(gpu_faults, no_memory_for_a_device)
 // Clients that get into each other's way by themselves, and all who make it worse: where a fault comes is left to chance.
 TEST_F(gpu_faults, of_all_kinds_at_once_leave_nothing_behind)
 {
-	for (const char *algorithm : {"algorithm=wait-die", "algorithm=wound-wait"}) {
+	for (const char *algorithm : {"algorithm=wait-die", "algorithm=wound-wait", "algorithm=adaptive"}) {
 		gpu::workload workload;
 		std::string error;
 		ASSERT_TRUE(gpu::parse_workload(

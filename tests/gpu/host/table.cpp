@@ -122,7 +122,7 @@ bool is_counted(const config &)
 constexpr row rows[] = {
 	{"algorithm",
 	 [](const run_result &r) -> std::string {
-		 return r.spec.config.algorithm == resv::ww_algorithm::wait_die ? "wait-die" : "wound-wait";
+		 return algorithm_names[static_cast<size_t>(r.spec.config.algorithm)];
 	 },
 	 nullptr},
 	{"clients, rings",

@@ -142,9 +142,9 @@ const std::vector<key> &keys()
 	using resv::ww_algorithm;
 	static const std::vector<key> all = {
 		choice("algorithm", &config::algorithm,
-		       {{"wound-wait", ww_algorithm::wound_wait},
-			{"wait-die", ww_algorithm::wait_die},
-			{"adaptive", ww_algorithm::adaptive}}),
+		       {{algorithm_names[0], ww_algorithm::wound_wait},
+			{algorithm_names[1], ww_algorithm::wait_die},
+			{algorithm_names[2], ww_algorithm::adaptive}}),
 		choice("break", &config::broken,
 		       {{"none", breakage::none},
 			{"skip-reservation", breakage::skip_reservation},

@@ -37,17 +37,17 @@ constexpr gpu::front_ops front = {.unmap = gpu_front_unmap, .freed = gpu_front_f
 
 bool in_range(const gpu_core_config &c)
 {
-	return c.rings >= 1 && c.rings <= gpu::max_rings && c.devices >= 1 && c.devices <= gpu::max_devices &&
-	       c.devices <= c.rings && c.vram >= 1 && c.vram <= gpu::max_buffers &&
-	       c.system <= gpu::max_buffers && c.buffers >= 1 && c.buffers <= gpu::max_buffers &&
-	       c.words >= 1 && c.words <= gpu::max_words && c.log_mb <= 4096 && c.broken <= 2 &&
-	       c.eviction_rate <= 1000000 && c.swapout_rate <= 1000000;
+	return c.algorithm <= RESV_WW_ADAPTIVE && c.rings >= 1 && c.rings <= gpu::max_rings &&
+	       c.devices >= 1 && c.devices <= gpu::max_devices && c.devices <= c.rings && c.vram >= 1 &&
+	       c.vram <= gpu::max_buffers && c.system <= gpu::max_buffers && c.buffers >= 1 &&
+	       c.buffers <= gpu::max_buffers && c.words >= 1 && c.words <= gpu::max_words &&
+	       c.log_mb <= 4096 && c.broken <= 2 && c.eviction_rate <= 1000000 && c.swapout_rate <= 1000000;
 }
 
 gpu::config translate(const gpu_core_config &c)
 {
 	gpu::config config;
-	config.algorithm = c.wound_wait ? resv::ww_algorithm::wound_wait : resv::ww_algorithm::wait_die;
+	config.algorithm = static_cast<resv::ww_algorithm>(c.algorithm);
 	config.clients = 0;
 	config.sessions = gpu::max_sessions;
 	config.rings = c.rings;
@@ -158,7 +158,7 @@ unsigned gpu_core_destroy(gpu_core *core)
 void gpu_core_info(gpu_core *core, resv_gpu_info *info)
 {
 	const gpu::config &c = core->device.config();
-	info->algorithm = c.algorithm == resv::ww_algorithm::wait_die;
+	info->algorithm = static_cast<uint32_t>(c.algorithm);
 	info->rings = c.rings;
 	info->devices = c.devices;
 	info->vram = c.vram;

@@ -20,7 +20,7 @@ struct gpu_core_buffer;
 
 /** What the driver is loaded with. */
 struct gpu_core_config {
-	unsigned wound_wait;
+	unsigned algorithm; /* enum resv_ww_algorithm */
 	unsigned rings;
 	unsigned devices;
 	unsigned vram;    /* pages of each device */

@@ -12,6 +12,7 @@
 
 static struct gpu_core_config config = {
 	.rings = 2,
+	.algorithm = RESV_WAIT_DIE,
 	.devices = 1,
 	.vram = 256,
 	.buffers = 4096,
@@ -22,7 +23,7 @@ static struct gpu_core_config config = {
 	module_param_named(field, config.field, uint, 0444); \
 	MODULE_PARM_DESC(field, what)
 
-GPU_PARAM(wound_wait, "1: wound-wait, 0: wait-die (default)");
+GPU_PARAM(algorithm, "of locks. 0: wound-wait, 1: wait-die (default), 2: adaptive");
 GPU_PARAM(rings, "rings that run jobs");
 GPU_PARAM(devices, "devices, each with its own VRAM: 1 or 2");
 GPU_PARAM(vram, "pages of VRAM of each device");

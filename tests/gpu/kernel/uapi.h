@@ -17,7 +17,7 @@
 /** The session, and the device: which does not change. */
 struct resv_gpu_info {
 	uint32_t session;   /**< its number; that of jobs which it makes the contents from */
-	uint32_t algorithm; /**< 0: wound-wait, 1: wait-die */
+	uint32_t algorithm; /**< 0: wound-wait, 1: wait-die, 2: adaptive */
 	uint32_t rings;
 	uint32_t devices;
 	uint32_t vram;         /**< pages of each device */

@@ -34,7 +34,7 @@ bool play(const run_spec &spec, const trouble &trouble, run_result &result, std:
 	auto add = [&](const char *name, unsigned value) {
 		parameters += std::string(name) + "=" + std::to_string(value) + " ";
 	};
-	add("wound_wait", c.algorithm == resv::ww_algorithm::wound_wait);
+	add("algorithm", static_cast<unsigned>(c.algorithm));
 	add("rings", c.rings);
 	add("devices", c.devices);
 	add("vram", c.vram);
