@@ -171,7 +171,7 @@ void wait_list::tell_younger(const ww_acquire_ctx &than)
 	// At most one waiter that may not wait for an older one has not been told yet: the first with a context. Any other was
 	// told when it ceased to be the first or was wounded, or died on arrival.
 	do {
-		if (w->ctx && !w->observer && w->ctx->holds_any() && w->ctx->waits_for_younger_only() &&
+		if (w->ctx && !w->observer && w->ctx->holds_any() && w->ctx->may_not_wait_for_older() &&
 		    than.older_than(*w->ctx)) {
 			w->mailbox.tell(wakes);
 			return;

@@ -64,8 +64,8 @@ public:
 	/// Tells the next observer that has been passed.
 	void tell_passed_observer();
 
-	/// The context has just taken the lock: judges it against every waiter. But for wait-die: it is wounded if an older
-	/// waiter holds other locks. But for wound-wait: a younger waiter that may not wait for it is told to look again.
+	/// The context has just taken the lock: judges it against every waiter. But for wait-die, it is wounded if an older
+	/// waiter holds other locks. A younger waiter that may not wait for it is told to look again.
 	void judge(ww_acquire_ctx &holder);
 	/// A waiter has been queued, or has the lock: younger ones behind it that may not wait for it must look again.
 	void tell_younger(const ww_acquire_ctx &than);

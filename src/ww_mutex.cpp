@@ -68,18 +68,10 @@ bool ww_acquire_ctx::older_than(const ww_acquire_ctx &other) const
 	return static_cast<long>(stamp() - other.stamp()) < 0;
 }
 
-// Of a context that holds something. In an adaptive class some come to that when they are wounded: see ww_mutex::contend().
-bool ww_acquire_ctx::waits_for_younger_only() const
+// Of a context that holds something: see ww_mutex::contend(). In wound-wait it may not wait for younger ones, either.
+bool ww_acquire_ctx::may_not_wait_for_older() const
 {
-	switch (class_->algorithm()) {
-	case ww_algorithm::wound_wait:
-		return false;
-	case ww_algorithm::wait_die:
-		return true;
-	case ww_algorithm::adaptive:
-		return wounded() || class_->is_hasty();
-	}
-	return false;
+	return class_->algorithm() == ww_algorithm::wait_die || wounded() || class_->is_hasty();
 }
 
 // Under the spin bit. Is the holder the caller, through this context, another one, or none?
@@ -125,11 +117,10 @@ int ww_mutex::contend(wait_list &list, const waiter &self)
 		return 0;
 
 	const ww_algorithm algorithm = ctx->cls().algorithm();
-	if (algorithm == ww_algorithm::wound_wait && ctx->wounded())
-		return list.send_away(*ctx, holder);
-	if (ctx->waits_for_younger_only()) {
+	if (ctx->may_not_wait_for_older()) {
 		const waiter *oldest = list.first_with_context();
-		if ((holder && holder->older_than(*ctx)) || (oldest && oldest->ctx->older_than(*ctx)))
+		if (algorithm == ww_algorithm::wound_wait || (holder && holder->older_than(*ctx)) ||
+		    (oldest && oldest->ctx->older_than(*ctx)))
 			return list.send_away(*ctx, holder);
 	}
 	if (algorithm != ww_algorithm::wait_die && holder && !holder->wounded() && ctx->older_than(*holder)) {
@@ -199,7 +190,7 @@ bool ww_mutex::come_later(ww_acquire_ctx *ctx, int64_t deadline)
 	if (ctx) {
 		ww_traffic &traffic = ctx->cls().traffic_;
 		unsigned long before = traffic.count(ctx->task(), &ww_traffic::tally::contended);
-		unsigned away = ctx->holds_any() ? 0 : traffic.away_.load(order::relaxed);
+		unsigned away = ctx->holds_any() ? 0 : traffic.conduct() & ww_traffic::away_mask;
 		if (ctx->wounded())
 			return false; // there it backs off at once
 		if (away != 0 || before % meetings_to_look == 0) {

@@ -12,9 +12,8 @@ constexpr unsigned long epoch = 1000; // how long to count, in ticks
 constexpr unsigned long enough = 64;  // contexts to count, or it goes on
 constexpr unsigned most_epochs = 32;  // but for so long only
 
-constexpr unsigned long busy = 8;    // so many meetings in an epoch make it worth a try
-constexpr unsigned long quiet = 4;   // fewer, and there is no more to gain
-constexpr unsigned long seldom = 16; // nor if only one context of so many meets another
+constexpr unsigned long busy = 8;  // so many meetings in an epoch make it worth a try
+constexpr unsigned long quiet = 4; // fewer, and there is no more to gain
 
 // A decision holds for so many times as long as it took to count, and for twice as many each time that it was the same,
 // up to 2^7 times as many; but not for longer than so many epochs.
@@ -56,12 +55,11 @@ unsigned long ww_traffic::count(resv_port_task task, counter c)
 }
 
 // Another context begins.
-void ww_class::begin(ww_acquire_ctx &ctx)
+unsigned long ww_class::begin_slow()
 {
-	if (stamps_ == ww_stamps::eager)
-		ctx.ensure_stamp();
 	if (traffic_.at_begin_.load(order::relaxed) & ww_traffic::counted)
-		traffic_.count(ctx.task(), &ww_traffic::tally::begun);
+		traffic_.count(resv_port_current(), &ww_traffic::tally::begun);
+	return stamps_ == ww_stamps::eager ? next_stamp() : 0;
 }
 
 // A context has the lock that it slept for.
@@ -115,145 +113,102 @@ void ww_traffic::look(tick now, bool adaptive)
 	looking_.store(0, order::release);
 }
 
-void ww_traffic::next(stage s, tick now, tick length)
-{
-	bool counts_begun = s == stage::as_is || s == stage::changed;
-	unsigned rest = at_begin_.load(order::relaxed) & gives_stamp;
-	stage_ = s;
-	since_ = now;
-	at_begin_.store(counts_begun ? rest | counted : rest, order::relaxed);
-	look_at_.store(now + length, order::relaxed);
-}
-
 // Who spun in vain and slept for long had better not have spun. Who slept for a moment had better have spun longer.
-void ww_traffic::adapt_spinning(counts met)
+void ww_traffic::adapt_spinning(const counts &met)
 {
 	unsigned less = spin_less_.load(order::relaxed);
 	if (met.brief + met.longer < enough_waits)
 		return;
-	if (met.longer / 4 > met.brief && less < most_halved && most_turns >> less > 1)
+	if (met.longer / 4 > met.brief && less < most_halved)
 		spin_less_.store(less + 1, order::relaxed);
 	else if (met.longer < met.brief && less > 0)
 		spin_less_.store(less - 1, order::relaxed);
 }
 
-bool ww_traffic::possible(change c, bool adaptive) const
+// The conduct after a change, or as it is where that cannot be made.
+unsigned ww_traffic::after(change c, bool adaptive) const
 {
-	unsigned away = away_.load(order::relaxed);
+	unsigned now = conduct_.load(order::relaxed);
+	unsigned away = now & away_mask;
 	switch (c) {
 	case change::up:
-		return away < most_away;
+		return away < away_mask ? now + 1 : now;
 	case change::haste:
-		return adaptive;
+		return adaptive ? now ^ hasty_bit : now;
 	case change::top:
-		return away + 1 < most_away;
+		return away + 1 < away_mask ? now | away_mask : now;
 	case change::down:
-		return away > 0;
+		return away > 0 ? now - 1 : now;
 	}
-	return false;
+	return now;
 }
 
-void ww_traffic::make(change c)
+// Did more begin in a time than before the change? By so many sixteenths: to stay away for longer has to be worth it, and
+// to come back sooner may cost something.
+bool ww_traffic::was_better(const counts &met, tick took) const
 {
-	unsigned away = away_.load(order::relaxed);
-	away_before_ = static_cast<unsigned char>(away);
-	if (c == change::haste)
-		hasty_.store(1 - hasty_.load(order::relaxed), order::relaxed);
-	else
-		away_.store(c == change::up    ? away + 1
-			    : c == change::top ? most_away
-					       : away - 1,
-			    order::relaxed);
+	static constexpr signed char sixteenths[] = {2, 1, 2, -1};
+	auto before = static_cast<int64_t>(uint64_t{as_is_begun_} * took);
+	auto now = static_cast<int64_t>(uint64_t{met.begun} * as_is_took_);
+	return now > before + before / 16 * sixteenths[static_cast<unsigned>(tried_)];
 }
 
-void ww_traffic::undo()
+void ww_traffic::decide(tick now, const counts &total, bool adaptive)
 {
-	if (tried_ == change::haste)
-		make(tried_);
-	else
-		away_.store(away_before_, order::relaxed);
-}
+	const tick took = now - since_;
+	const counts met = total - before_;
+	const bool trial = stage_ == stage::as_is || stage_ == stage::changed;
+	const bool late = now - look_at_.load(order::relaxed) > late_by * epoch; // nothing went on meanwhile
+	const bool many_meet = met.contended * epoch >= (stage_ == stage::calm ? busy : quiet) * took;
 
-// Than as it was: begun / took, without a division. To stay away for longer has to be worth it.
-bool ww_traffic::is_better(counts met, tick took) const
-{
-	uint64_t before = uint64_t{as_is_begun_} * took;
-	uint64_t after = uint64_t{met.begun} * as_is_took_;
-	switch (tried_) {
-	case change::up:
-	case change::top:
-		return after > before + before / 8;
-	case change::haste:
-		return after > before + before / 16;
-	case change::down:
-		return after + after / 16 >= before;
-	}
-	return false;
-}
-
-void ww_traffic::decide(tick now, counts total, bool adaptive)
-{
-	tick took = now - since_;
-	counts met = total - before_;
-	bool counting = stage_ == stage::as_is || stage_ == stage::changed;
-	bool late = now - look_at_.load(order::relaxed) > late_by * epoch; // nothing went on meanwhile
-	auto meet_at_least = [&](unsigned long rate) {
-		return uint64_t{met.contended} * epoch >= uint64_t{rate} * took;
-	};
-	auto settle = [&] {
-		tick length = holds_for * took << sure_;
-		next(stage::known, now, length < longest_hold * epoch ? length : longest_hold * epoch);
-	};
-	auto stay = [&] {
-		if (sure_ < most_sure)
-			sure_++;
-		settle();
-	};
-	auto calm_down = [&] {
-		away_.store(0, order::relaxed);
-		next(stage::calm, now, epoch);
-	};
-
-	if (counting && !late && met.begun < enough && took < most_epochs * epoch)
+	if (trial && !late && met.begun < enough && took < most_epochs * epoch)
 		return look_at_.store(now + epoch, order::relaxed);
+	since_ = now;
 	before_ = total;
-	if (late) {
-		if (stage_ == stage::changed)
-			undo();
-		return next(stage_ == stage::calm ? stage::calm : stage::as_is, now, epoch);
-	}
 	adapt_spinning(met);
-	switch (stage_) {
-	case stage::calm:
+
+	const bool undo = stage_ == stage::changed && (late || !was_better(met, took));
+	unsigned conduct = undo ? as_it_was_ : conduct_.load(order::relaxed);
+	unsigned wanted = conduct;
+	stage next = stage::as_is;
+	tick length = epoch;
+	if (stage_ == stage::calm) {
 		sure_ = 0;
-		return next(meet_at_least(busy) ? stage::as_is : stage::calm, now, epoch);
-	case stage::as_is:
-		if (!meet_at_least(quiet))
-			return calm_down();
-		if (met.contended < met.begun / seldom)
-			return stay();
-		do
-			tried_ = tried_ == change::down
-					 ? change::up
-					 : static_cast<change>(static_cast<unsigned>(tried_) + 1);
-		while (!possible(tried_, adaptive));
-		break;
-	case stage::changed:
-		if (!is_better(met, took)) {
-			undo();
-			return stay();
+		if (!many_meet)
+			next = stage::calm;
+	} else if (late) {
+		// begins again
+	} else if (!many_meet && stage_ != stage::changed) {
+		wanted &= hasty_bit;
+		next = stage::calm;
+	} else if (trial) {
+		if (undo) {
+			if (sure_ < most_sure)
+				sure_++;
+		} else if (stage_ == stage::changed) {
+			sure_ = 0;
+			if (tried_ != change::haste) // further that way
+				wanted = after(tried_, adaptive);
+		} else {
+			do {
+				tried_ = static_cast<change>((static_cast<unsigned>(tried_) + 1) % 4);
+				wanted = after(tried_, adaptive);
+			} while (wanted == conduct);
 		}
-		sure_ = 0;
-		if (tried_ == change::haste || !possible(tried_, adaptive))
-			return settle();
-		break; // and further that way
-	case stage::known:
-		return meet_at_least(quiet) ? next(stage::as_is, now, epoch) : calm_down();
+		next = wanted == conduct ? stage::known : stage::changed;
+		if (next == stage::known && (length = holds_for * took << sure_) > longest_hold * epoch)
+			length = longest_hold * epoch;
+		as_it_was_ = static_cast<unsigned char>(conduct);
+		as_is_begun_ = met.begun;
+		as_is_took_ = took;
 	}
-	as_is_begun_ = met.begun;
-	as_is_took_ = took;
-	make(tried_);
-	next(stage::changed, now, epoch);
+	conduct_.store(wanted, order::relaxed);
+	stage_ = next;
+	unsigned begin = at_begin_.load(order::relaxed) & gives_stamp;
+	if (next == stage::as_is || next == stage::changed)
+		begin |= counted;
+	at_begin_.store(begin, order::relaxed);
+	look_at_.store(now + length, order::relaxed);
 }
 
 ww_statistics ww_class::statistics() const

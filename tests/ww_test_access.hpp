@@ -37,17 +37,22 @@ struct ww_test_access {
 	static void look(ww_traffic &t, unsigned long now) { t.look(now, true); }
 	static bool counts_begun(const ww_traffic &t) { return t.at_begin_.load(order::relaxed) & t.counted; }
 	static unsigned spin_turns(const ww_traffic &t) { return t.spin_turns(); }
-	static bool hasty(const ww_traffic &t) { return t.hasty_.load(order::relaxed) != 0; }
-	static void set_hasty(ww_class &cls, bool hasty) { cls.traffic_.hasty_.store(hasty, order::relaxed); }
+	static bool hasty(const ww_traffic &t) { return t.conduct() & t.hasty_bit; }
+	static void set_hasty(ww_class &cls, bool hasty)
+	{
+		cls.traffic_.conduct_.store(hasty ? ww_traffic::hasty_bit : 0, order::relaxed);
+	}
 	static unsigned long look_at(const ww_traffic &t) { return t.look_at_.load(order::relaxed); }
-	static unsigned away(const ww_traffic &t) { return t.away_.load(order::relaxed); }
+	static unsigned away(const ww_traffic &t) { return t.conduct() & t.away_mask; }
 	static void calm_down(ww_class &cls)
 	{
 		cls.traffic_.stage_ = ww_traffic::stage::calm;
-		cls.traffic_.away_.store(0, order::relaxed);
-		cls.traffic_.hasty_.store(0, order::relaxed);
+		cls.traffic_.conduct_.store(0, order::relaxed);
 	}
-	static void set_away(ww_class &cls, unsigned away) { cls.traffic_.away_.store(away, order::relaxed); }
+	static void set_away(ww_class &cls, unsigned away)
+	{
+		cls.traffic_.conduct_.store(away, order::relaxed);
+	}
 
 	static void give_stamp(ww_acquire_ctx &ctx) { (void)ctx.ensure_stamp(); }
 };

@@ -78,20 +78,6 @@ TEST_F(ww_traffic_decides, not_by_meetings_that_took_long_to_come)
 	}
 }
 
-TEST_F(ww_traffic_decides, nothing_where_one_of_many_meets_another)
-{
-	done[0][0] = 16 * 1000;
-	look(999);
-	for (int i = 0; i < 20; i++) {
-		look(999);
-		ASSERT_EQ(away(), 0u);
-	}
-	while (!counts())
-		look(1000);
-	look(1000);
-	EXPECT_NE(away(), 0u);
-}
-
 TEST_F(ww_traffic_decides, counts_for_two_epochs)
 {
 	look(0);

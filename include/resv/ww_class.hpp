@@ -59,13 +59,13 @@ inline constexpr bool steady = RESV_STEADY;
 
 /// A class's contention: what is counted, and how its contexts come to meet less often.
 ///
-///   away_    a context that holds nothing and meets a held lock
-///   0        watches it for a moment, then stands in line
-///   1 to 3   stays away for 49, 197, 786 us first
+///   conduct_            a context that holds nothing and meets a held lock
+///   bits 0 and 1: 0     watches it for a moment, then stands in line
+///   1 to 3              stays away for 49, 197, 786 us first
 ///
-///   hasty_   a context of an adaptive class that holds something and would wait for an older one
-///   0        waits
-///   1        backs off
+///                       a context of an adaptive class that holds something and would wait for an older one
+///   bit 2: 0            waits
+///   1                   backs off: the class is hasty
 ///
 /// Where transactions are short and meet often, most of what they cost is the cache lines that go back and forth between
 /// CPUs: with one of two tasks away, the other may get more done than both. Whether it does, is tried out: the class
@@ -74,7 +74,7 @@ inline constexpr bool steady = RESV_STEADY;
 ///
 /// Neither needs to wait for a moment when nobody is in line. Nobody waits for a context that holds nothing, so staying
 /// away blocks no one, and to all others it is as if the task had come later. And whoever holds something may back off at
-/// any time: an adaptive class is one of wound-wait in all that anybody relies on, whatever hasty_ was when who decided.
+/// any time: an adaptive class is one of wound-wait in all that anybody relies on, whoever found it hasty or not.
 class ww_traffic {
 	constexpr explicit ww_traffic(ww_stamps stamps)
 		: at_begin_{stamps == ww_stamps::eager ? gives_stamp : 0}
@@ -104,7 +104,6 @@ class ww_traffic {
 	using counter = atomic<unsigned long> tally::*;
 	static constexpr unsigned tallies = 16;
 
-	static constexpr unsigned most_away = 3;
 	static int64_t stay_ns(unsigned away) { return int64_t{12} << 10 << (2 * away); }
 
 	// What is being found out; see decide().
@@ -137,13 +136,15 @@ class ww_traffic {
 	unsigned spin_turns() const;
 	counts add_up() const;
 	void look(tick now, bool adaptive);
-	void decide(tick now, counts total, bool adaptive);
-	void next(stage s, tick now, tick length);
-	void adapt_spinning(counts met);
-	bool possible(change c, bool adaptive) const;
-	void make(change c);
-	void undo();
-	bool is_better(counts met, tick took) const;
+	void decide(tick now, const counts &total, bool adaptive);
+	void adapt_spinning(const counts &met);
+	unsigned after(change c, bool adaptive) const;
+	bool was_better(const counts &met, tick took) const;
+
+	// In conduct_.
+	static constexpr unsigned away_mask = 3;
+	static constexpr unsigned hasty_bit = 4;
+	unsigned conduct() const { return conduct_.load(order::relaxed); }
 
 	// In at_begin_: what there is to do when a context begins.
 	static constexpr unsigned counted = 1;
@@ -151,8 +152,7 @@ class ww_traffic {
 
 	// Read by all, written when the class changes its mind.
 	alignas(64) atomic<unsigned> at_begin_;
-	atomic<unsigned> away_{0};
-	atomic<unsigned> hasty_{0};
+	atomic<unsigned> conduct_{0};
 	atomic<unsigned> spin_less_{0}; // the longest spin, halved so many times
 	atomic<tick> look_at_{0};       // when to decide something
 
@@ -160,8 +160,8 @@ class ww_traffic {
 	alignas(64) atomic<unsigned> looking_{0};
 	stage stage_ = stage::calm;
 	change tried_ = change::up;
-	unsigned char away_before_ = 0;
-	unsigned char sure_ = 0; // how often in a row nothing else was better
+	unsigned char as_it_was_ = 0; // conduct_ before the change
+	unsigned char sure_ = 0;      // how often in a row nothing else was better
 	tick since_ = 0;
 	counts before_{};               // what there was at that time
 	unsigned long as_is_begun_ = 0; // what came in the stage of that name
@@ -204,19 +204,19 @@ private:
 
 	unsigned long next_stamp();
 
-	// Is there something to do when a context begins? Then that is begin()'s.
-	bool minds_begin() const
+	// Another context begins; its stamp.
+	unsigned long begin()
 	{
-		if constexpr (config::steady)
-			return stamps_ == ww_stamps::eager;
-		return traffic_.at_begin_.load(order::relaxed) != 0;
+		const bool slow = config::steady ? stamps_ == ww_stamps::eager
+						 : traffic_.at_begin_.load(order::relaxed) != 0;
+		return slow ? begin_slow() : 0;
 	}
-	void begin(ww_acquire_ctx &ctx);
+	unsigned long begin_slow();
 
 	// Does a context back off where it could wait for an older one? Either is sound at any time: see ww_traffic.
 	bool is_hasty() const
 	{
-		return algorithm_ == ww_algorithm::adaptive && traffic_.hasty_.load(order::relaxed) != 0;
+		return algorithm_ == ww_algorithm::adaptive && traffic_.conduct() & ww_traffic::hasty_bit;
 	}
 
 	atomic<unsigned long> stamp_{0}; // the last one given out

@@ -99,7 +99,7 @@ private:
 	void heal();
 	unsigned long ensure_stamp();
 	bool older_than(const ww_acquire_ctx &other) const;
-	bool waits_for_younger_only() const;
+	bool may_not_wait_for_older() const;
 
 	// Written by others only while they hold the wait-list spin bit of a lock that this context holds or waits
 	// for: that bit keeps the context alive (see the table above ww_mutex).
@@ -407,11 +407,9 @@ inline void ww_acquire_ctx::unlock_all()
 }
 
 inline ww_acquire_ctx::ww_acquire_ctx(ww_class &cls)
-	: class_(&cls), parker_(resv_port_current()),
+	: stamp_(cls.begin()), class_(&cls), parker_(resv_port_current()),
 	  dep_map_(cls.keys_.acquire, cls.acquire_name(), 0, ww_context_traits)
 {
-	if (cls.minds_begin()) [[unlikely]]
-		cls.begin(*this);
 	if constexpr (config::debug_ww_mutexes)
 		ww_checks::begin(*this);
 }

@@ -56,7 +56,7 @@ resv-cxxflags = -Wp,-MMD,$(depfile) -nostdinc -isystem $(shell $(CXX) -print-fil
 	$(filter -I%/uapi,$(LINUXINCLUDE)) -I$(resv-dir)/src/port/linux -I$(resv-dir)/include $(resv-defines) \
 	$(if $(filter $(resv-rare),$(notdir $@)),-Os)
 # The fast paths are inline in their callers. What runs when they end, and what runs rarely, is to be small.
-resv-rare := $(addsuffix .o,ww_mutex wait_list ww_traffic ww_checks transaction release describe c_api_describe fence_array \
+resv-rare := $(addsuffix .o,ww_mutex wait_list ww_traffic ww_checks parker transaction release describe c_api_describe fence_array \
 	fence_chain fence_merge fence_wait fence_wait_any reservation_gather report traces classes line_writer)
 ccflags-y += -I$(resv-dir)/include $(resv-defines)
 
