@@ -382,7 +382,7 @@ int main()
 	printf("# Transactions a second: the median of undisturbed rounds of 2 ms.\n");
 	fflush(stdout);
 	for (const char *name : {"2of64", "8of64", "32of64", "8of1024"})
-		for (const algorithm &a : algorithms)
+		for (const algorithm &a : {algorithms[0], algorithms[1]})
 			for (unsigned threads : {1u, 2u})
 				measure(*find(workloads, name), a, threads, trip);
 }

@@ -21,7 +21,7 @@ constexpr const char *usage =
 	"  --costs=FILE        what things cost (default tests/simulate/costs)\n"
 	"  --workload=NAME,... 2of64, 8of64, 32of64, 8of1024, 2of1m, 16of1m-zipf, 800of100k; all\n"
 	"                      by default\n"
-	"  --class=NAME,...    wound-wait, wait-die; all by default\n"
+	"  --class=NAME,...    wound-wait, wait-die, which are the default; adaptive\n"
 	"  --stamps=HOW,...    lazy, eager; both by default\n"
 	"  --cpus=N,...        default 1,2,4,16,64,256,1024\n"
 	"  --tasks=N           for each CPU (default 1)\n"
@@ -58,8 +58,6 @@ settings parse(int argc, char **argv)
 			  {"expect-failure", "no"}};
 	for (const workload &w : workloads)
 		given["workload"] += std::string(given["workload"].empty() ? "" : ",") + w.name;
-	for (const algorithm &a : algorithms)
-		given["class"] += std::string(given["class"].empty() ? "" : ",") + a.name;
 	for (int i = 1; i < argc; i++) {
 		std::string argument = argv[i];
 		size_t equals = argument.find('=');
@@ -68,6 +66,9 @@ settings parse(int argc, char **argv)
 			die("no option is called " + key);
 		given[key.substr(2)] = equals == std::string::npos ? "yes" : argument.substr(equals + 1);
 	}
+	if (given["class"].empty())
+		given["class"] =
+			given["starvation"] == "yes" ? "wound-wait,wait-die,adaptive" : "wound-wait,wait-die";
 	return given;
 }
 

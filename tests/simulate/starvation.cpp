@@ -91,6 +91,8 @@ private:
 		set objects;
 		while (!over_) {
 			the_machine().work(draw_ * draws.pick(objects));
+			if (flood_.how->which == resv::ww_algorithm::adaptive)
+				resv::ww_test_access::set_hasty(class_, small_ / 7 % 2 != 0);
 			resv::transaction t(class_);
 			under_way_[number] = &t;
 			reserve(t, objects);

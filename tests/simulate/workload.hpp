@@ -39,6 +39,8 @@ struct algorithm {
 inline constexpr algorithm algorithms[] = {
 	{"wound-wait", resv::ww_algorithm::wound_wait},
 	{"wait-die", resv::ww_algorithm::wait_die},
+	{"adaptive",
+	 resv::ww_algorithm::adaptive}, // is steady here, and changes its mind only if it is told to
 };
 
 /// The one of that name, or null.
