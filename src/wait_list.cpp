@@ -13,8 +13,7 @@ wait_list::wait_list(ww_mutex &lock) : lock_(lock)
 
 wait_list::~wait_list()
 {
-	if (held_)
-		drop();
+	drop();
 }
 
 void wait_list::retake()
@@ -27,7 +26,6 @@ void wait_list::retake()
 		if (!(word & spin_bit) && lock_.waiters_.compare_exchange_fenced(word, word | spin_bit)) {
 			no_barging_ = word & no_barging_bit;
 			head_ = reinterpret_cast<waiter *>(word & ~flags);
-			held_ = true;
 			return;
 		}
 		resv_port_relax(turn);
@@ -38,7 +36,6 @@ void wait_list::drop()
 {
 	// A lock with nobody in line bars nobody: the word of an idle lock is 0.
 	no_barging_ = no_barging_ && first_locker();
-	held_ = false;
 	bool first_spins = head_ && !head_->observer && head_->spinning;
 	lock_.waiters_.store(reinterpret_cast<uintptr_t>(head_) | (no_barging_ ? no_barging_bit : 0) |
 				     (first_spins ? first_spins_bit : 0),

@@ -23,7 +23,8 @@ struct alignas(8) waiter {
 	bool spinning = false; // watches the owner word: needs no telling that the lock is free
 };
 
-/// A lock's wait list, held: exists only while its owner has the spin bit, or between drop() and retake().
+/// A lock's wait list, held: exists only while its owner has the spin bit, or between drop() and retake(), where it does not
+/// end.
 ///
 /// Order of the list: observers first (each unlock clears them out), then lockers, in stamp order as far as they have a
 /// context. Lockers without a context are in order of arrival, and the sort passes over them: a context goes ahead of
@@ -96,7 +97,6 @@ private:
 	ww_mutex &lock_;
 	waiter *head_ = nullptr;
 	bool no_barging_ = false;
-	bool held_ = false;
 };
 
 } // namespace resv
