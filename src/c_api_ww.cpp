@@ -8,6 +8,12 @@
 
 namespace resv {
 
+template <typename Enumerator>
+constexpr bool same(Enumerator ours, unsigned theirs)
+{
+	return static_cast<unsigned>(ours) == theirs;
+}
+
 // C lays a class out by hand, because it must be initialised statically.
 struct abi_check {
 #define SAME(field, theirs) static_assert(offsetof(ww_class, field) == offsetof(resv_ww_class, theirs))
@@ -27,13 +33,11 @@ struct abi_check {
 #undef SAME
 	static_assert(sizeof(ww_class) == sizeof(resv_ww_class));
 	static_assert(sizeof(ww_statistics) == sizeof(resv_ww_stats));
-#define SAME(ours, theirs) static_assert(static_cast<unsigned>(ours) == theirs)
-	SAME(ww_algorithm::wound_wait, RESV_WOUND_WAIT);
-	SAME(ww_algorithm::wait_die, RESV_WAIT_DIE);
-	SAME(ww_algorithm::adaptive, RESV_WW_ADAPTIVE);
-	SAME(ww_stamps::lazy, RESV_STAMPS_LAZY);
-	SAME(ww_stamps::eager, RESV_STAMPS_EAGER);
-#undef SAME
+	static_assert(same(ww_algorithm::wound_wait, RESV_WOUND_WAIT));
+	static_assert(same(ww_algorithm::wait_die, RESV_WAIT_DIE));
+	static_assert(same(ww_algorithm::adaptive, RESV_WW_ADAPTIVE));
+	static_assert(same(ww_stamps::lazy, RESV_STAMPS_LAZY));
+	static_assert(same(ww_stamps::eager, RESV_STAMPS_EAGER));
 	// The first word of its traffic, in RESV_WW_CLASS_INITIALIZER_.
 	static_assert(offsetof(ww_traffic, at_begin_) == 0 &&
 		      ww_traffic::gives_stamp == 2 * RESV_STAMPS_EAGER);

@@ -37,11 +37,12 @@ constexpr gpu::front_ops front = {.unmap = gpu_front_unmap, .freed = gpu_front_f
 
 bool in_range(const gpu_core_config &c)
 {
-	return c.algorithm <= RESV_WW_ADAPTIVE && c.rings >= 1 && c.rings <= gpu::max_rings &&
-	       c.devices >= 1 && c.devices <= gpu::max_devices && c.devices <= c.rings && c.vram >= 1 &&
-	       c.vram <= gpu::max_buffers && c.system <= gpu::max_buffers && c.buffers >= 1 &&
-	       c.buffers <= gpu::max_buffers && c.words >= 1 && c.words <= gpu::max_words &&
-	       c.log_mb <= 4096 && c.broken <= 2 && c.eviction_rate <= 1000000 && c.swapout_rate <= 1000000;
+	return c.algorithm <= static_cast<unsigned>(resv::ww_algorithm::adaptive) && c.rings >= 1 &&
+	       c.rings <= gpu::max_rings && c.devices >= 1 && c.devices <= gpu::max_devices &&
+	       c.devices <= c.rings && c.vram >= 1 && c.vram <= gpu::max_buffers &&
+	       c.system <= gpu::max_buffers && c.buffers >= 1 && c.buffers <= gpu::max_buffers &&
+	       c.words >= 1 && c.words <= gpu::max_words && c.log_mb <= 4096 && c.broken <= 2 &&
+	       c.eviction_rate <= 1000000 && c.swapout_rate <= 1000000;
 }
 
 gpu::config translate(const gpu_core_config &c)
