@@ -725,6 +725,28 @@ TEST_P(ww_wait_die, waiter_dies_in_the_middle_of_the_line)
 	EXPECT_EQ(youngest.finish(), 0);
 }
 
+// Those behind it have been told before, or died on arrival: one spin-bit section tells one that must look again.
+TEST_P(ww_wait_die, younger_waiter_is_told_alone)
+{
+	party youngest(cls);
+	parker told(resv_port_current()), told_before(resv_port_current());
+	waiter first(&young.ctx(), told), second(&youngest.ctx(), told_before);
+
+	age(youngest);
+	ASSERT_TRUE(young.trylock(m[1]));
+	ASSERT_TRUE(youngest.trylock(m[2]));
+	{
+		wait_list list(m[0]);
+		list.insert(first);
+		list.insert(second);
+		list.tell_younger(old.ctx());
+		list.remove(first);
+		list.remove(second);
+	}
+	EXPECT_TRUE(told.take_token());
+	EXPECT_FALSE(told_before.take_token());
+}
+
 TEST_P(ww_wait_die, waiter_dies_when_an_older_one_passes_the_line)
 {
 	bool passed = false;

@@ -695,6 +695,56 @@ TEST_P(ww_mutex_line, bypass_is_bounded)
 	}
 }
 
+// That it has lost is noted in the lock, for everybody.
+TEST_P(ww_mutex_line, nobody_passes_who_has_lost_once)
+{
+	calm_ctx ctx(cls);
+	parker told(resv_port_current());
+	waiter first(nullptr, told);
+	{
+		wait_list list(m[0]);
+		list.insert(first);
+		list.set_no_barging(true);
+	}
+	EXPECT_FALSE(m[0].trylock(nullptr));
+	EXPECT_FALSE(m[0].trylock(&ctx));
+	{
+		wait_list list(m[0]);
+		list.remove(first);
+	}
+	EXPECT_TRUE(m[0].trylock(nullptr)); // there is nobody to pass
+	m[0].unlock();
+}
+
+// The word tells an unlocker whether the first in line spins. An observer ahead of it has to be told in any case.
+TEST_P(ww_mutex_line, first_that_spins_shows_in_the_word)
+{
+	parker told(resv_port_current()), observer_told(resv_port_current());
+	waiter spinner(nullptr, told), observer(nullptr, observer_told);
+	auto shows = [&] { return wait_list::unlocker_may_pass(ww_test_access::waiters(m[0])); };
+	{
+		wait_list list(m[0]);
+		list.insert(spinner);
+	}
+	EXPECT_FALSE(shows());
+	{
+		wait_list list(m[0]);
+		spinner.spinning = true;
+	}
+	EXPECT_TRUE(shows());
+	{
+		wait_list list(m[0]);
+		list.insert_observer(observer);
+	}
+	EXPECT_FALSE(shows());
+	{
+		wait_list list(m[0]);
+		list.remove(observer);
+		list.remove(spinner);
+	}
+	EXPECT_FALSE(shows());
+}
+
 // ---- Waiting for an unlock ----------------------------------------------------------------------------------------
 
 class ww_mutex_observer : public with_each {
@@ -795,6 +845,28 @@ TEST_P(ww_mutex_observer, one_that_gives_up_breaks_no_chain)
 			}
 		}
 	}
+}
+
+// Who comes after the unlock stands ahead of those that have been let through, and is not.
+TEST_P(ww_mutex_observer, one_that_comes_in_between_breaks_no_chain)
+{
+	parker told(resv_port_current()), told_next(resv_port_current()), told_late(resv_port_current());
+	waiter first(nullptr, told), next(nullptr, told_next), late(nullptr, told_late);
+	{
+		wait_list list(m[0]);
+		list.insert_observer(next);
+		list.insert_observer(first);
+		list.pass_observers();
+		list.insert_observer(late);
+		list.remove(first);
+		list.tell_passed_observer();
+		list.remove(next);
+		list.tell_passed_observer();
+		list.remove(late);
+	}
+	EXPECT_TRUE(told.take_token());
+	EXPECT_TRUE(told_next.take_token());
+	EXPECT_FALSE(told_late.take_token());
 }
 
 TEST_P(ww_mutex_observer, does_not_keep_the_first_in_line_from_its_turn)
