@@ -119,10 +119,15 @@ TEST_P(ww_describe, tells_since_when)
 
 TEST_P(ww_describe, does_not_tell_since_when_before_the_holder_has_said_so)
 {
-	ASSERT_EQ(m[0].lock(nullptr), 0);
-	ww_test_access::forget_taking(m[0]);
-	EXPECT_EQ(describe(m[0]).size(), 1u);
-	m[0].unlock();
+	calm_ctx ctx(cls);
+
+	for (bool all_at_once : {false, true}) { // nor what the holder before it has said
+		ASSERT_TRUE(m[0].trylock(&ctx));
+		all_at_once ? ctx.unlock_all() : m[0].unlock();
+		ASSERT_TRUE(ww_test_access::take_silently(m[0]));
+		EXPECT_EQ(describe(m[0]).size(), 1u);
+		ww_test_access::release_silently(m[0]);
+	}
 }
 
 TEST_P(ww_describe, line_of_waiters)
