@@ -693,6 +693,26 @@ TEST(lockdep_c_at_first, nothing_is_known)
 	EXPECT_EXIT(std::exit(known_and_lost() != 0), testing::ExitedWithCode(0), "");
 }
 
+[[noreturn]] void use_up_the_classes()
+{
+	static resv_lock_class_key keys[RESV_LOCKDEP_CLASSES / 8 + 1];
+	resv_lockdep_map map;
+
+	for (resv_lock_class_key &key : keys) {
+		for (int subclass = 0; subclass < 8; subclass++) {
+			resv_lockdep_init_map(&map, "one of many", &key, subclass);
+			take_in_order({&map});
+		}
+	}
+	std::exit(0);
+}
+
+TEST(lockdep_c_at_first, nothing_has_been_said)
+{
+	GTEST_FLAG_SET(death_test_style, "threadsafe");
+	EXPECT_EXIT(use_up_the_classes(), testing::ExitedWithCode(0), "no room for more lock classes");
+}
+
 TEST_F(lockdep_c, bugs_of_one_place_are_told_apart)
 {
 	for (resv_lockdep_map *map : {&driver, &ring})
