@@ -260,6 +260,22 @@ TEST_P(ww_mutex_alone, abandon_and_done_change_nothing_else)
 	ctx.unlock_all();
 }
 
+TEST_P(ww_mutex_alone, what_is_free_by_now_is_taken_as_if_one_came_later)
+{
+	calm_ctx ctx(cls);
+	unsigned long before = cls.statistics().spins;
+
+	EXPECT_EQ(ww_test_access::lock_contended(m[0], &ctx), 0);
+	EXPECT_EQ(held_by(ctx), order_of_taking{&m[0]});
+	EXPECT_EQ(cls.statistics().spins, before + !config::steady);
+	ww_test_access::release_silently(m[0]);
+
+	EXPECT_EQ(ww_test_access::lock_contended(m[0], nullptr), 0);
+	EXPECT_TRUE(m[0].is_held_by_caller());
+	EXPECT_EQ(cls.statistics().spins, before + !config::steady); // those with a context are counted
+	ww_test_access::release_silently(m[0]);
+}
+
 // ---- Waiting, and how it ends -------------------------------------------------------------------------------------
 
 enum class way { plain, context, context_that_holds, slow, observer, observer_with_context };
@@ -373,6 +389,8 @@ TEST_P(ww_mutex_wait, asleep_ends_with_the_unlock)
 	start({});
 	ASSERT_TRUE(first_sleeps(m[0]));
 	succeed();
+	// It is a time, no moment.
+	EXPECT_LT(cls.statistics().longest_wait_ns, static_cast<uint64_t>(resv_port_clock()));
 }
 
 TEST_P(ww_mutex_wait, uninterruptible_ignores_signals)
@@ -743,6 +761,50 @@ TEST_P(ww_mutex_line, first_that_spins_shows_in_the_word)
 		list.remove(spinner);
 	}
 	EXPECT_FALSE(shows());
+}
+
+TEST_P(ww_mutex_line, nobody_spins_but_the_first)
+{
+	actor holder;
+	parker told(resv_port_current());
+	waiter first(nullptr, told), second(nullptr, told);
+	std::atomic<bool> runs = false, seen = false;
+
+	holder.start([&] {
+		runs = m[0].trylock(nullptr);
+		while (!seen)
+			std::this_thread::yield();
+		m[0].unlock();
+	});
+	ASSERT_TRUE(eventually([&] { return runs.load(); }));
+	{
+		wait_list list(m[0]);
+		list.insert(first);
+		list.insert(second);
+		for (int64_t end = resv_port_clock() + 20 * millisecond; resv_port_clock() < end;)
+			EXPECT_FALSE(ww_test_access::worth_spinning(m[0], list, second));
+		list.remove(second);
+		list.remove(first);
+	}
+	seen = true;
+	holder.finish();
+}
+
+TEST_P(ww_mutex_line, spins_until_told_or_the_lock_is_free)
+{
+	parker mailbox(resv_port_current());
+	waiter self(nullptr, mailbox);
+
+	EXPECT_TRUE(ww_test_access::spin(m[0], self));
+	ASSERT_TRUE(m[0].trylock(nullptr));
+	EXPECT_FALSE(ww_test_access::spin(m[0], self));
+	{
+		wait_list list(m[0]);
+		mailbox.tell(list.wakes);
+	}
+	EXPECT_TRUE(ww_test_access::spin(m[0], self));
+	EXPECT_FALSE(mailbox.take_token());
+	m[0].unlock();
 }
 
 // ---- Waiting for an unlock ----------------------------------------------------------------------------------------

@@ -22,6 +22,20 @@ struct ww_test_access {
 	static bool take_silently(ww_mutex &lock) { return lock.take_fast(nullptr); }
 	static void release_silently(ww_mutex &lock) { lock.unlock_held(); }
 
+	/// As if the lock had been held when it was met.
+	static int lock_contended(ww_mutex &lock, ww_acquire_ctx *ctx)
+	{
+		return lock.lock_contended(ctx, {});
+	}
+	static bool worth_spinning(const ww_mutex &lock, const wait_list &list, const waiter &self)
+	{
+		return lock.worth_spinning(list, self);
+	}
+	static bool spin(const ww_mutex &lock, waiter &self)
+	{
+		return lock.spin(self, RESV_SPIN_TURNS);
+	}
+
 	static ww_traffic &traffic(ww_class &cls) { return cls.traffic_; }
 	struct counts {
 		unsigned long begun, contended, brief, longer;
