@@ -742,6 +742,55 @@ TEST_F(lockdep_c, override_without_a_type_forbids_nothing)
 	forget();
 }
 
+void init_typed(resv_lockdep_map &map, const char *name, const resv_lock_class_key &key,
+		resv_lockdep_wait_type type)
+{
+	resv_lockdep_init_map_type(&map, name, &key, 0, type, RESV_LD_WAIT_INV, RESV_LD_LOCK_NORMAL);
+}
+
+TEST_F(lockdep_c, what_a_held_lock_forbids_changes_with_its_class)
+{
+	static resv_lock_class_key spinning_key, sleeping_key;
+	resv_lockdep_map held, known;
+
+	init_typed(driver, "driver", driver_key, RESV_LD_WAIT_SLEEP);
+	init_typed(held, "spinning", spinning_key, RESV_LD_WAIT_SPIN);
+	init_typed(known, "sleeping", sleeping_key, RESV_LD_WAIT_SLEEP);
+	take_in_order({&known});
+	resv_lockdep_acquire(&held, 0, 0, 0, 1, nullptr, 0x1000);
+	resv_lockdep_set_class(&held, "sleeping", &sleeping_key, 0, 0x1000);
+	take_in_order({&driver});
+	EXPECT_TRUE(take_reports().empty());
+	resv_lockdep_set_class(&held, "spinning", &spinning_key, 0, 0x1000);
+	take_in_order({&driver});
+	resv_lockdep_release(&held, 0x1000);
+	expect_order_reports({RESV_REPORT_WAIT_CONTEXT});
+	resv_lockdep_reset();
+	forget();
+}
+
+TEST_F(lockdep_c, strictest_of_the_held_locks_counts)
+{
+	static resv_lock_class_key raw_key, spin_key;
+	resv_lockdep_map raw, raw_too, spin, spin_too;
+
+	for (resv_lockdep_map *map : {&raw, &raw_too})
+		init_typed(*map, "raw", raw_key, RESV_LD_WAIT_SPIN);
+	for (resv_lockdep_map *map : {&spin, &spin_too})
+		init_typed(*map, "spin", spin_key, RESV_LD_WAIT_CONFIG);
+	for (resv_lockdep_map *map : {&raw, &spin, &raw_too})
+		resv_lockdep_acquire(map, 0, 1, 0, 1, nullptr, 0x1000);
+	resv_lockdep_release(&raw_too, 0x1000); // what the others forbid is looked at anew
+	EXPECT_TRUE(take_reports().empty());
+	init_typed(driver, "driver", driver_key, RESV_LD_WAIT_CONFIG);
+	take_in_order({&driver});
+	expect_order_reports({RESV_REPORT_WAIT_CONTEXT});
+	for (resv_lockdep_map *map : {&spin, &raw})
+		resv_lockdep_release(map, 0x1000);
+	resv_lockdep_reset();
+	forget();
+}
+
 // While a report is made the annotator works for the task already: it neither looks at what the handler does with locks,
 // nor knows what it asks.
 TEST_F(lockdep_c, handler_of_a_report_is_not_annotated)
