@@ -719,7 +719,8 @@ TEST_F(reservation_fences, singleton_of_several_is_signaled_with_all)
 	EXPECT_GE(fail_each([&] { return object.get_singleton(usage::read, &single); }), 2);
 	ASSERT_NE(single, nullptr);
 	EXPECT_TRUE(resv_fence_is_array(single));
-	EXPECT_NE(single->context, resv_fence_context_alloc(1)); // it has a timeline of its own
+	EXPECT_NE(single->context, resv_fence_context_alloc(1)); // it is the first of a timeline of its own
+	EXPECT_EQ(single->seqno, 1u);
 	one.signal();
 	EXPECT_FALSE(resv_fence_is_signaled(single));
 	other.signal();
