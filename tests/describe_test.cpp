@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 //
 // In words: who holds a lock and who waits for it, a reservation object's fences, and all that is on an LRU.
+#include <lockdep/line_writer.hpp>
 #include <tests/fence_rig.hpp>
 #include <tests/lru_helpers.hpp>
 
@@ -72,6 +73,29 @@ void expect_lines(ww_mutex &lock, const std::string &state, const lines &waiters
 		at++;
 	}
 	EXPECT_EQ(lines(found.begin() + static_cast<ptrdiff_t>(at), found.end()), waiters);
+}
+
+// ---- What they are written with ---------------------------------------------------------------------------------------------
+
+TEST(describe_lines, times_in_milliseconds)
+{
+	lines found;
+	line_writer out(keep, &found);
+
+	for (int64_t us : {0, 9, 10, 99, 100, 999, 1000, 12010})
+		out << milliseconds{us * 1000 + 999} << '\n';
+	EXPECT_EQ(found, (lines{"0.000 ms", "0.009 ms", "0.010 ms", "0.099 ms", "0.100 ms", "0.999 ms",
+				"1.000 ms", "12.010 ms"}));
+}
+
+TEST(describe_lines, what_is_too_long_is_cut)
+{
+	const std::string text(1000, 'x');
+	lines found;
+	line_writer out(keep, &found);
+
+	out << text.c_str() << "\nthe next one has room again\n";
+	EXPECT_EQ(found, (lines{text.substr(0, 255), "the next one has room again"}));
 }
 
 using ww_describe = with_each;
