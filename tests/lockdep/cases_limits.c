@@ -269,6 +269,7 @@ static unsigned long lost_edges(void)
 static const char *lock_orders(void)
 {
 	struct resv_lockdep_map *maps = many_locks();
+	unsigned long lost;
 
 	CHECK(maps);
 	CHECK(take_pairs(maps, lost_edges, 0));
@@ -277,8 +278,10 @@ static const char *lock_orders(void)
 	CHECK(stats().dependencies != 0);
 
 	/* those that are known are known, and what breaks them is told once */
+	lost = lost_edges();
 	take_two(&maps[1], &maps[0]);
 	CHECK(REPORTED(RESV_REPORT_CIRCULAR));
+	CHECK(lost_edges() == lost + 1); /* nor can it be remembered as refused */
 	take_two(&maps[1], &maps[0]);
 	CHECK(NO_REPORT());
 	take(&maps[0]);
