@@ -284,6 +284,8 @@ static const char *lock_orders(void)
 	CHECK(lost_edges() == lost + 1); /* nor can it be remembered as refused */
 	take_two(&maps[1], &maps[0]);
 	CHECK(NO_REPORT());
+	take_two(&maps[2], &maps[0]);
+	CHECK(REPORTED(RESV_REPORT_CIRCULAR));
 	take(&maps[0]);
 	take(&maps[0]);
 	CHECK(REPORTED(RESV_REPORT_RECURSION));
