@@ -147,6 +147,14 @@ TEST_F(ww_debug, report_does_not_look_into_a_lock_that_has_ended)
 		EXPECT_FALSE(contains(report.text, "wait_die_mutex")) << report.text;
 }
 
+TEST_F(ww_debug, memory_that_is_no_lock_is_reported_once)
+{
+	alignas(ww_mutex) unsigned char memory[sizeof(ww_mutex)];
+	memset(memory, 0x55, sizeof(memory)); // as if it were held and waited for
+	reinterpret_cast<ww_mutex *>(memory)->destroy();
+	EXPECT_TRUE(reported(RESV_REPORT_UNINITIALIZED));
+}
+
 TEST_F(ww_debug, end_while_holding_says_how_many)
 {
 	{
