@@ -568,11 +568,13 @@ TEST_F(lockdep_recorded, place_is_the_callers)
 }
 
 // What is held is named by the driver's code, however often it was taken before: not by the library's.
-LOCKDEP_PLACE std::string held_after_c_lock(resv_object &object)
+LOCKDEP_PLACE std::string held_after_c_lock(resv_object &object, bool slowly)
 {
 	std::string lines;
 
-	if (resv_lock(&object, nullptr) != 0)
+	if (slowly)
+		resv_lock_slow(&object, nullptr);
+	else if (resv_lock(&object, nullptr) != 0)
 		return lines;
 	resv_lockdep_dump_held([](const char *line, void *to) { *static_cast<std::string *>(to) += line; },
 			       &lines);
@@ -586,10 +588,15 @@ TEST_F(lockdep_recorded, what_is_held_names_the_callers_place)
 
 	resv_init(&object);
 	for (unsigned turn = 0; turn < 3; turn++) {
-		std::string lines = held_after_c_lock(object);
+		std::string lines = held_after_c_lock(object, false);
 		EXPECT_NE(lines.find("1 lock held"), lines.npos) << lines;
 		EXPECT_EQ(lines.find("resv_lock+"), lines.npos) << lines;
 	}
+	// Here one function of the library calls another one that is called by drivers, too.
+	std::string lines = held_after_c_lock(object, true);
+	EXPECT_NE(lines.find("1 lock held"), lines.npos) << lines;
+	EXPECT_EQ(lines.find("resv_lock_slow+"), lines.npos) << lines;
+	EXPECT_EQ(take_report_kinds(), std::vector{RESV_REPORT_SLOW_WITHOUT_DEADLK});
 	resv_fini(&object);
 }
 
@@ -738,6 +745,25 @@ TEST_F(lockdep_c, override_without_a_type_forbids_nothing)
 	EXPECT_TRUE(take_reports().empty());
 	take_in_order({&spinning, &driver});
 	expect_order_reports({RESV_REPORT_WAIT_CONTEXT});
+	resv_lockdep_reset();
+	forget();
+}
+
+TEST_F(lockdep_c, locks_of_one_context_are_told_apart_by_class)
+{
+	static resv_lock_class_key context_key, other_key;
+	resv_lockdep_map context, unrelated;
+
+	resv_lockdep_init_map(&context, "context", &context_key, 0);
+	resv_lockdep_init_map(&unrelated, "unrelated", &other_key, 0);
+	resv_lockdep_acquire(&context, 0, 0, 0, 1, nullptr, 0x1000);
+	for (resv_lockdep_map *map : {&driver, &ring})
+		resv_lockdep_acquire(map, 0, 0, 0, 1, &context, 0x1000);
+	take_in_order({&unrelated});
+	for (resv_lockdep_map *map : {&ring, &driver, &context})
+		resv_lockdep_release(map, 0x2000);
+	take_in_order({&unrelated, &ring});
+	expect_order_reports({RESV_REPORT_CIRCULAR});
 	resv_lockdep_reset();
 	forget();
 }
