@@ -86,6 +86,8 @@ static const struct lockdep_row irq_rule_rows[] = {
 	EACH_LEVEL_AND_ORDER("sync_with_irqs_on", "( LsA UsA ) | SsA", NONE),
 	EACH_LEVEL_AND_ORDER("unchecked_in_irq", "( KsA UsA ) | LsA UsA", NONE),
 	EACH_LEVEL_AND_ORDER("unchecked_with_irqs_on", "( LsA UsA ) | KsA UsA", NONE),
+	EACH_LEVEL_AND_ORDER("unchecked_above_another_with_irqs_on", "( LsA UsA ) | [ LsB KsA ] UsA UsB",
+			     NONE),
 	EACH_LEVEL_AND_ORDER("irqs_off", "( LsA UsA ) | [ LsA UsA ]", NONE),
 	EACH_LEVEL_AND_ORDER("reader_in_irq", "( LrA UrA ) | LrA UrA", NONE),
 	EACH_LEVEL_AND_ORDER("reader_in_irq_beside_a_writer", "( LrA UrA ) | LwA UwA", "T"),

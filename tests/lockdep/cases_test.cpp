@@ -77,7 +77,7 @@ TEST(lockdep_cases_list, is_complete)
 
 	// Ours.
 	EXPECT_EQ(seen["rules"], (tally{110, 29}));
-	EXPECT_EQ(seen["irq_rules"], (tally{114, 67}));
+	EXPECT_EQ(seen["irq_rules"], (tally{114, 71}));
 	EXPECT_EQ(seen["false_negatives"], (tally{19, 5}));
 	EXPECT_EQ(seen["reserve"], (tally{40, 10}));
 	EXPECT_EQ(seen["many"], (tally{7, 0}));
