@@ -703,6 +703,25 @@ stack backtrace:
 )");
 }
 
+TEST_F(lockdep_report, order_from_safe_to_unsafe_past_a_third)
+{
+	use(b);
+	with_interrupts_off(c, b);
+	handle_interrupt(RESV_HOST_HARDIRQ, a);
+	with_interrupts_off(a, c);
+	const std::string text = said();
+	EXPECT_NE(text.find(R"(
+  lock(b/1);
+                               local_irq_disable();
+                               lock(a);
+                               lock(c);
+  <Interrupt>
+    lock(a);
+)"),
+		  text.npos)
+		<< text;
+}
+
 TEST_F(lockdep_report, lock_below_unsafe_is_taken_in_an_interrupt)
 {
 	with_interrupts_off(a, b);
