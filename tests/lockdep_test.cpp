@@ -798,22 +798,26 @@ TEST_F(lockdep_c, what_a_held_lock_forbids_changes_with_its_class)
 TEST_F(lockdep_c, strictest_of_the_held_locks_counts)
 {
 	static resv_lock_class_key raw_key, spin_key;
-	resv_lockdep_map raw, raw_too, spin, spin_too;
+	resv_lockdep_map raw, raw_too, spin;
 
 	for (resv_lockdep_map *map : {&raw, &raw_too})
 		init_typed(*map, "raw", raw_key, RESV_LD_WAIT_SPIN);
-	for (resv_lockdep_map *map : {&spin, &spin_too})
-		init_typed(*map, "spin", spin_key, RESV_LD_WAIT_CONFIG);
-	for (resv_lockdep_map *map : {&raw, &spin, &raw_too})
-		resv_lockdep_acquire(map, 0, 1, 0, 1, nullptr, 0x1000);
-	resv_lockdep_release(&raw_too, 0x1000); // what the others forbid is looked at anew
-	EXPECT_TRUE(take_reports().empty());
+	init_typed(spin, "spin", spin_key, RESV_LD_WAIT_CONFIG);
 	init_typed(driver, "driver", driver_key, RESV_LD_WAIT_CONFIG);
-	take_in_order({&driver});
-	expect_order_reports({RESV_REPORT_WAIT_CONTEXT});
-	for (resv_lockdep_map *map : {&spin, &raw})
-		resv_lockdep_release(map, 0x1000);
-	resv_lockdep_reset();
+	for (bool anew : {false, true}) { // or as it was summed up so far
+		for (resv_lockdep_map *map : {&raw, &spin})
+			resv_lockdep_acquire(map, 0, 1, 0, 1, nullptr, 0x1000);
+		if (anew) {
+			resv_lockdep_acquire(&raw_too, 0, 1, 0, 1, nullptr, 0x1000);
+			resv_lockdep_release(&raw_too, 0x1000);
+		}
+		EXPECT_TRUE(take_reports().empty());
+		take_in_order({&driver});
+		expect_order_reports({RESV_REPORT_WAIT_CONTEXT});
+		for (resv_lockdep_map *map : {&spin, &raw})
+			resv_lockdep_release(map, 0x1000);
+		resv_lockdep_reset();
+	}
 	forget();
 }
 
