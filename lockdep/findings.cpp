@@ -326,7 +326,7 @@ void irq_order(const attempt &a, const order_pair &o, const cycle_path &path)
 	r << "\n\n... which became " << i.name() << "-irq-unsafe at:\n";
 	put_usage_trace(r, i, false);
 	put_more(r, a.stack);
-	put_inversion_scenario(r, i, o.next == i.unsafe ? i.unsafe : o.next);
+	put_inversion_scenario(r, i, o.next);
 }
 
 // The state of a lock has changed: it is taken in an interrupt, or held with interrupts on.
