@@ -153,10 +153,10 @@ void wait_list::tell_passed_observer()
 	}
 }
 
-void wait_list::tell_first(const waiter *self)
+void wait_list::tell_first()
 {
 	waiter *first = first_locker();
-	if (first && first != self && !first->spinning)
+	if (first && !first->spinning)
 		first->mailbox.tell(wakes);
 }
 

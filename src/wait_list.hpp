@@ -60,8 +60,8 @@ public:
 
 	/// The holder has unlocked: lets all observers pass and tells the first of them, which tells the next.
 	void pass_observers();
-	/// Tells the first in line that the lock is free, unless that is the caller, or watches it anyway.
-	void tell_first(const waiter *self);
+	/// Tells the first in line that the lock is free, unless it watches it anyway.
+	void tell_first();
 	/// Tells the next observer that has been passed.
 	void tell_passed_observer();
 

@@ -258,9 +258,7 @@ int ww_mutex::lock_contended(ww_acquire_ctx *ctx, const wait_request &request)
 				list.tell_younger(*ctx);
 			}
 		}
-		// Whoever drops the bit with somebody in line and the lock free has told the first.
-		if (owner_.load(order::relaxed) == 0)
-			list.tell_first(&self);
+		// If the lock is free, whoever freed it has told the first in line, or will: it comes through the bit.
 		bool spinning = self.spinning = may_spin && worth_spinning(list, self);
 		bool again = may_take(list, self);
 		list.drop();
@@ -285,7 +283,7 @@ int ww_mutex::lock_contended(ww_acquire_ctx *ctx, const wait_request &request)
 	}
 	// The wake that this waiter may have consumed goes on to the next.
 	if (owner_.load(order::relaxed) == 0)
-		list.tell_first(nullptr);
+		list.tell_first();
 	return rc;
 }
 
@@ -316,7 +314,7 @@ void ww_mutex::unlock_contended()
 	list.pass_observers();
 	// A waiter that would only find the lock taken is not woken; the new holder's unlock will do it.
 	if (owner_.load(order::relaxed) == 0)
-		list.tell_first(nullptr);
+		list.tell_first();
 }
 
 void ww_mutex::lock_slow(ww_acquire_ctx *ctx) RESV_NO_ANALYSIS

@@ -700,7 +700,7 @@ TEST_P(ww_mutex_line, bypass_is_bounded)
 		{
 			// As if the lock had been unlocked, and taken again before it was awake.
 			wait_list list(m[0]);
-			list.tell_first(nullptr);
+			list.tell_first();
 		}
 		EXPECT_TRUE(eventually([&] { return ww_test_access::waiters(m[0]) & no_barging_bit; }));
 		m[0].unlock();

@@ -276,7 +276,6 @@ inline queue_up(m)
 	fi;
 	if
 	:: owner[m] == FREE && am_first(m) -> outcome = again
-	:: owner[m] == FREE && !am_first(m) -> tell_first(m)
 	:: else
 	fi
 }
