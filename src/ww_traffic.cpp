@@ -16,9 +16,9 @@ constexpr unsigned long busy = 8;  // so many meetings in an epoch make it worth
 constexpr unsigned long quiet = 4; // fewer, and there is no more to gain
 
 // A decision holds for so many times as long as it took to count, and for twice as many each time that it was the same,
-// up to 2^7 times as many; but not for longer than so many epochs.
+// up to 2^5 times as many; but not for longer than so many epochs.
 constexpr unsigned holds_for = 8;
-constexpr unsigned most_sure = 7;
+constexpr unsigned most_sure = 5;
 constexpr unsigned long longest_hold = 1024;
 
 // Who looks so many epochs late finds a class that was not in use.

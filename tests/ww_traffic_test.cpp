@@ -240,7 +240,7 @@ TEST_F(ww_traffic_decides, tries_ever_more_rarely_what_was_not_better)
 	};
 	done[0][1] = done[0][3] = 500;
 	unsigned long expected = 16 * epoch;
-	for (int i = 0; i < 7; i++, expected *= 2) {
+	for (int i = 0; i < 5; i++, expected *= 2) {
 		try_out(1);
 		EXPECT_EQ(until_next(), expected);
 	}
