@@ -3,15 +3,15 @@
 // The rows with this library.
 #include "bench.h"
 
-#include <resv/transaction.hpp>
+#include <resv/reservation.hpp>
 
 namespace {
 
 constinit resv::ww_class bench_class{resv::ww_algorithm::wait_die, "bench_acquire", "bench"};
 
-// Each in cache lines of its own, as theirs.
+// Each in a cache line of its own, as theirs.
 struct alignas(64) object {
-	resv::reservation_object reservation{bench_class};
+	resv::ww_mutex lock{bench_class};
 	long contents = 0;
 
 	static void *operator new(size_t, object *at) noexcept { return at; }
@@ -35,9 +35,9 @@ int create()
 void destroy()
 {
 	for (object &o : objects)
-		o.reservation.destroy();
+		o.lock.destroy();
 	for (unsigned i = 0; many && i < BENCH_MANY; i++)
-		many[i].reservation.destroy();
+		many[i].lock.destroy();
 	bench_free(many);
 	many = nullptr;
 }
@@ -54,26 +54,47 @@ int pair(unsigned, unsigned loops) RESV_NO_ANALYSIS
 	return 0;
 }
 
-int txn(unsigned n, unsigned loops)
+int txn(unsigned n, unsigned loops) RESV_NO_ANALYSIS
 {
 	for (unsigned loop = 0; loop < loops; loop++) {
-		resv::transaction t(bench_class);
+		resv::ww_acquire_ctx context(bench_class);
 		for (unsigned i = 0; i < n; i++)
-			if (int err = t.reserve_one(objects[i].reservation))
+			if (int err = objects[i].lock.lock(&context))
 				return err;
-		t.release_all();
+		context.unlock_all();
 	}
 	return 0;
 }
 
-template <unsigned n>
-int change(object *all, const unsigned (&set)[n])
+// The same loop as theirs.
+int take(object *all, const unsigned *set, unsigned size, resv::ww_acquire_ctx &context) RESV_NO_ANALYSIS
 {
-	resv::transaction t(bench_class);
-	if (int err = t.reserve(set, [all](unsigned i) { return &all[i].reservation; }))
+	object *contended = nullptr;
+	for (unsigned i = 0; i < size; i++) {
+		object *o = &all[set[i]];
+		if (o == contended)
+			continue;
+		int err = o->lock.lock(&context);
+		if (err == 0)
+			continue;
+		context.unlock_all();
+		if (err != -EDEADLK)
+			return err;
+		contended = o;
+		contended->lock.lock_slow(&context);
+		i = ~0u; // from the first one on
+	}
+	return 0;
+}
+
+int change(object *all, const unsigned *set, unsigned size)
+{
+	resv::ww_acquire_ctx context(bench_class);
+	if (int err = take(all, set, size, context))
 		return err;
-	for (unsigned i : set)
-		all[i].contents++;
+	for (unsigned i = 0; i < size; i++)
+		all[set[i]].contents++;
+	context.unlock_all();
 	return 0;
 }
 
@@ -82,7 +103,7 @@ int multi(unsigned seed, unsigned loops)
 	for (unsigned loop = 0; loop < loops; loop++) {
 		unsigned set[BENCH_SET];
 		bench_pick(&seed, set);
-		if (int err = change(objects, set))
+		if (int err = change(objects, set, BENCH_SET))
 			return err;
 	}
 	return 0;
@@ -90,14 +111,11 @@ int multi(unsigned seed, unsigned loops)
 
 int multi_large(unsigned seed, unsigned loops)
 {
-	struct large_set {
-		unsigned at[BENCH_LARGE_SET];
-	};
-	auto *set = static_cast<large_set *>(bench_alloc(sizeof(large_set)));
+	auto *set = static_cast<unsigned *>(bench_alloc(BENCH_LARGE_SET * sizeof(unsigned)));
 	int err = set ? 0 : -ENOMEM;
 	for (unsigned loop = 0; loop < loops && err == 0; loop++) {
-		bench_pick_large(&seed, set->at);
-		err = change(many, set->at);
+		bench_pick_large(&seed, set);
+		err = change(many, set, BENCH_LARGE_SET);
 	}
 	bench_free(set);
 	return err;
