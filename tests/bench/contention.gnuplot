@@ -4,8 +4,8 @@
 # Each scheme has a colour (Okabe and Ito's, but no yellow), and a mark that tells it without; ours have the thick lines.
 
 charts = system("tail -n +2 rows.csv | cut -d, -f1,2 | uniq")
-array colours[9] = ["#000000", "#e69f00", "#0072b2", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#777777", "#882255"]
-array marks[9] = [7, 5, 9, 6, 4, 8, 10, 1, 2]
+array colours[10] = ["#000000", "#e69f00", "#0072b2", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#777777", "#882255", "#44aa99"]
+array marks[10] = [7, 5, 9, 11, 6, 4, 8, 10, 1, 2]
 
 set terminal svg size 1000,430 font "sans-serif,13" background "white" linewidth 1.2
 set datafile separator ","

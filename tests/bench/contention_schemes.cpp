@@ -87,18 +87,48 @@ struct of_class : Lock {
 	of_class() : Lock(class_of<algorithm>) {}
 };
 
+// What resv::transaction does, but with locks that have no fences beside them, as the peers'.
 template <resv::ww_algorithm algorithm>
-struct transaction final : scheme_with<of_class<resv::reservation_object, algorithm>> {
-	using scheme_with<of_class<resv::reservation_object, algorithm>>::scheme_with;
+struct in_set final : scheme_with<of_class<resv::ww_mutex, algorithm>> {
+	using scheme_with<of_class<resv::ww_mutex, algorithm>>::scheme_with;
+
+	unsigned run(set wanted) override RESV_NO_ANALYSIS
+	{
+		resv::ww_acquire_ctx context(class_of<algorithm>);
+		unsigned retries = 0;
+		const unsigned *missed = lock_all(wanted, context, nullptr);
+		for (; missed; retries++) {
+			context.unlock_all();
+			this->all_[*missed].lock.lock_slow(&context);
+			missed = lock_all(wanted, context, missed);
+		}
+		this->touch(wanted);
+		context.unlock_all();
+		return retries;
+	}
+
+private:
+	// But for the one that it has already. Returns the one that was not to be had, or null.
+	const unsigned *lock_all(set wanted, resv::ww_acquire_ctx &context,
+				 const unsigned *taken) RESV_NO_ANALYSIS
+	{
+		for (const unsigned &i : wanted)
+			if (&i != taken && this->all_[i].lock.lock(&context) != 0)
+				return &i;
+		return nullptr;
+	}
+};
+
+// The whole of a reservation, with room for its fences.
+struct transaction final : scheme_with<of_class<resv::reservation_object, resv::ww_algorithm::wait_die>> {
+	using scheme_with::scheme_with;
 
 	unsigned run(set wanted) override
 	{
-		resv::transaction t(class_of<algorithm>);
-		if (t.reserve(wanted, [this](unsigned i) -> resv::reservation_object & {
-			    return this->all_[i].lock;
-		    }))
+		resv::transaction t(class_of<resv::ww_algorithm::wait_die>);
+		if (t.reserve(wanted, [](unsigned i) -> resv::reservation_object & { return all_[i].lock; }))
 			std::abort();
-		this->touch(wanted);
+		touch(wanted);
 		return t.retries();
 	}
 };
@@ -311,7 +341,9 @@ schemes our_schemes(const long &work)
 
 schemes multi_schemes(const long &work)
 {
-	schemes all = our_schemes<transaction>(work);
+	schemes all = our_schemes<in_set>(work);
+	add<transaction>(all, "resv_transaction", work);
+	all.back()->ours = true;
 	add<std_lock>(all, "std_lock", work);
 	add<no_wait>(all, "no_wait", work);
 	add<boost_lock>(all, "boost_lock", work);
