@@ -270,7 +270,7 @@ bench: build/bench/resv-bench build/bench/lockdep/resv-bench
 	@build/bench/lockdep/resv-bench --out=build/bench/lockdep $(ARGS)
 	@$(merge_ratios)
 
-bench-contention: ## time many that want the same locks, beside their peers (about four minutes); build/bench/contention/{rows.csv,*.svg}
+bench-contention: ## time many that want the same locks, beside their peers (about seven minutes); build/bench/contention/{rows.csv,*.svg}
 bench-contention: build/bench/contention/resv-bench
 	@$< --out=$(<D) $(ARGS)
 	@cd $(<D) && gnuplot $(CURDIR)/tests/bench/contention.gnuplot
@@ -364,7 +364,7 @@ sims = build/sim/resv-sim build/sim-debug/resv-sim build/sim-prove/resv-sim-lock
 	build/vcpu/resv-simulate
 jobs = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
-check: ## everything, one summary at the end (about twenty minutes on two cores)
+check: ## everything, one summary at the end (about half an hour on two cores)
 check: build/need/test build/need/bench build/need/lint build/need/sim build/need/graph build/need/gdb build/need/kernel
 	-@$(MAKE) --keep-going $(jobs) builds stage lint build/plain/gpu/resv-gpu build/prove/gpu/resv-gpu \
 		$(call test_program,$(steps)) $(sims) build/vcpu/simulate_tests $(fuzzers)
