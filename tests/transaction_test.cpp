@@ -1066,7 +1066,10 @@ TEST_P(transaction_contended, usable_after_an_error)
 
 // Four tasks move money between sixteen accounts, each guarded by its reservation. Nothing is lost, and TSan sees to it
 // that nobody touches an account without its reservation.
-class transaction_stress : public fixture, public testing::WithParamInterface<ww_algorithm> {};
+class transaction_stress : public fixture, public testing::WithParamInterface<ww_algorithm> {
+protected:
+	ww_class &cls = class_of(GetParam());
+};
 INSTANTIATE_TEST_SUITE_P(each, transaction_stress, testing::ValuesIn(all_algorithms), algorithm_name);
 
 TEST_P(transaction_stress, accounts_add_up)
@@ -1082,14 +1085,14 @@ TEST_P(transaction_stress, accounts_add_up)
 	std::deque<actor> actors(tasks);
 
 	for (size_t i = 0; i < accounts; i++)
-		bank.emplace_back(class_of(GetParam()));
+		bank.emplace_back(cls);
 	for (size_t task = 0; task < tasks; task++)
 		actors[task].start([&, task] {
 			std::minstd_rand random(unsigned(task) + 1);
 			auto any = [&] { return &bank[random() % accounts]; };
 
 			for (size_t round = 0; round < rounds; round++) {
-				transaction t(class_of(GetParam()));
+				transaction t(cls);
 				if (round % 8 == 0) { // one by one, each found through the last
 					account *chain[4];
 					int err = t.run([&](transaction &self) {

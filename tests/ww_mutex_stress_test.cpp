@@ -14,10 +14,10 @@ namespace {
 
 constexpr int64_t microsecond = 1000;
 
-/// How often a thread does what it does.
-constexpr unsigned rounds(unsigned plain_build)
+/// How often a thread does what it does, with each algorithm.
+constexpr unsigned rounds(unsigned many)
 {
-	return plain_build / (built_with_tsan ? 80 : config::debug_ww_mutexes ? 20 : 1);
+	return many / (built_with_tsan ? 120 : config::debug_ww_mutexes ? 30 : 2);
 }
 
 struct guarded {
@@ -473,7 +473,7 @@ protected:
 	template <typename A, typename B, typename C>
 	void race(A a, B b, C after)
 	{
-		constexpr unsigned last = rounds(200000);
+		constexpr unsigned last = rounds(400000);
 		std::atomic<unsigned> begun = 0, ended = 0;
 		auto wait = [](const std::atomic<unsigned> &word, unsigned round) {
 			for (unsigned turn = 0; word != round; turn++)

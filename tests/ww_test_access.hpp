@@ -31,10 +31,7 @@ struct ww_test_access {
 	{
 		return lock.worth_spinning(list, self);
 	}
-	static bool spin(const ww_mutex &lock, waiter &self)
-	{
-		return lock.spin(self, RESV_SPIN_TURNS);
-	}
+	static bool spin(const ww_mutex &lock, waiter &self) { return lock.spin(self, RESV_SPIN_TURNS); }
 
 	static ww_traffic &traffic(ww_class &cls) { return cls.traffic_; }
 	struct counts {

@@ -368,7 +368,7 @@ TEST_F(gpu_faults, of_all_kinds_at_once_leave_nothing_behind)
 		std::string error;
 		ASSERT_TRUE(gpu::parse_workload(
 			"clients = 4\nbuffers = 12\nbuffers_per_job = 1-6\nseconds = 0\n"
-			"jobs = 1000\nlog_mb = 16\nexecute = ring\nvram = 7\ndevices = 2\n"
+			"jobs = 700\nlog_mb = 16\nexecute = ring\nvram = 7\ndevices = 2\n"
 			"rings = 3\nsystem = 3\neviction_rate = 5000\nswapout_rate = 5000\n"
 			"recycle_rate = 5000\ninterrupt_every = 5\nsignal_rate = 5000\n",
 			"test", {algorithm}, workload, error))
@@ -383,7 +383,7 @@ TEST_F(gpu_faults, of_all_kinds_at_once_leave_nothing_behind)
 		gpu::run_result r;
 		ASSERT_TRUE(gpu::run_workload(spec, {}, r));
 		EXPECT_FALSE(r.violated()) << gpu::describe_violation(r);
-		EXPECT_EQ(r.total.jobs, 4000u);
+		EXPECT_EQ(r.total.jobs, 2800u);
 		EXPECT_EQ(r.stopped, gpu::stop_reason::none);
 		EXPECT_GT(r.total.retries, 0u);
 		EXPECT_GT(r.total.interrupted, 0u);
