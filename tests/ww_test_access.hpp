@@ -42,6 +42,15 @@ struct ww_test_access {
 		t.decide(now, {total.begun, total.contended, total.brief, total.longer}, adaptive);
 	}
 	static void look(ww_traffic &t, unsigned long now) { t.look(now, true); }
+	static counts add_up(const ww_traffic &t)
+	{
+		auto [begun, contended, brief, longer] = t.add_up();
+		return {begun, contended, brief, longer};
+	}
+	static void count_begun(ww_traffic &t, bool on)
+	{
+		t.at_begin_.store(on ? t.counted : 0, order::relaxed);
+	}
 	static bool counts_begun(const ww_traffic &t) { return t.at_begin_.load(order::relaxed) & t.counted; }
 	static unsigned spin_turns(const ww_traffic &t) { return t.spin_turns(); }
 	static bool hasty(const ww_traffic &t) { return t.conduct() & t.hasty_bit; }

@@ -363,9 +363,23 @@ TEST_P(ww_traffic_counts, nothing_where_nobody_meets)
 	EXPECT_EQ(since().contended, 0u);
 }
 
+TEST_P(ww_traffic_counts, who_begins_while_that_is_counted)
+{
+	ww_traffic &traffic = ww_test_access::traffic(cls);
+	const unsigned long begun = ww_test_access::add_up(traffic).begun;
+
+	calm_ctx before(cls);
+	EXPECT_EQ(ww_test_access::add_up(traffic).begun, begun);
+	ww_test_access::count_begun(traffic, true);
+	calm_ctx first(cls), second(cls);
+	EXPECT_EQ(ww_test_access::add_up(traffic).begun, begun + 2);
+	ww_test_access::count_begun(traffic, false);
+}
+
 TEST_P(ww_traffic_counts, who_waits_and_for_how_long)
 {
 	party holder(cls), other(cls);
+	const unsigned long longer = ww_test_access::add_up(ww_test_access::traffic(cls)).longer;
 
 	ASSERT_EQ(holder.lock(m[0]), 0);
 	other.start_lock(m[0]);
@@ -379,6 +393,7 @@ TEST_P(ww_traffic_counts, who_waits_and_for_how_long)
 	EXPECT_EQ(since().contended, 1u);
 	EXPECT_EQ(since().waits, 1u);
 	EXPECT_GE(since().longest_wait_ns, 15000000u); // it may have begun to sleep a little later
+	EXPECT_EQ(ww_test_access::add_up(ww_test_access::traffic(cls)).longer, longer + 1);
 }
 
 TEST_P(ww_traffic_counts, who_backs_off)
@@ -395,6 +410,7 @@ TEST_P(ww_traffic_counts, who_backs_off)
 	provoke_deadlk(old, young, m[0], m[1]);
 	EXPECT_EQ(since().deaths, 2u);
 	EXPECT_GE(since().most_retries, 2u);
+	EXPECT_LT(since().most_retries, 1000000u);
 	old.unlock_all();
 	young.start_over_with(m[0]);
 	EXPECT_EQ(young.finish(), 0);
