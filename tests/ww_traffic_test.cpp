@@ -379,7 +379,7 @@ TEST_P(ww_traffic_counts, who_begins_while_that_is_counted)
 TEST_P(ww_traffic_counts, who_waits_and_for_how_long)
 {
 	party holder(cls), other(cls);
-	const unsigned long longer = ww_test_access::add_up(ww_test_access::traffic(cls)).longer;
+	const ww_test_access::counts then = ww_test_access::add_up(ww_test_access::traffic(cls));
 
 	ASSERT_EQ(holder.lock(m[0]), 0);
 	other.start_lock(m[0]);
@@ -393,7 +393,10 @@ TEST_P(ww_traffic_counts, who_waits_and_for_how_long)
 	EXPECT_EQ(since().contended, 1u);
 	EXPECT_EQ(since().waits, 1u);
 	EXPECT_GE(since().longest_wait_ns, 15000000u); // it may have begun to sleep a little later
-	EXPECT_EQ(ww_test_access::add_up(ww_test_access::traffic(cls)).longer, longer + 1);
+	const ww_test_access::counts now = ww_test_access::add_up(ww_test_access::traffic(cls));
+	EXPECT_EQ(now.contended, then.contended + 1);
+	EXPECT_EQ(now.brief, then.brief);
+	EXPECT_EQ(now.longer, then.longer + 1);
 }
 
 TEST_P(ww_traffic_counts, who_backs_off)
