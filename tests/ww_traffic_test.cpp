@@ -367,11 +367,13 @@ TEST_P(ww_traffic_counts, who_begins_while_that_is_counted)
 {
 	ww_traffic &traffic = ww_test_access::traffic(cls);
 	const unsigned long begun = ww_test_access::add_up(traffic).begun;
+	auto begin_one = [&] { calm_ctx ctx(cls); };
 
-	calm_ctx before(cls);
+	begin_one();
 	EXPECT_EQ(ww_test_access::add_up(traffic).begun, begun);
 	ww_test_access::count_begun(traffic, true);
-	calm_ctx first(cls), second(cls);
+	begin_one();
+	begin_one();
 	EXPECT_EQ(ww_test_access::add_up(traffic).begun, begun + 2);
 	ww_test_access::count_begun(traffic, false);
 }
