@@ -13,11 +13,8 @@ namespace resv {
 
 namespace {
 
-// How long the first in line spins for a holder that runs, in turns of resv_port_relax(), before it sleeps; at most, if it
-// has a context.
-constexpr unsigned most_turns = RESV_SPIN_TURNS;
-
-// And anybody, before standing in line: whoever holds the lock for a moment only is told nothing and wakes nobody then.
+// How long anybody watches a lock before standing in line, in turns of resv_port_relax(): whoever holds the lock for a moment
+// only is told nothing and wakes nobody then.
 constexpr unsigned turns_unannounced = 16;
 
 // How often a task meets a held lock from one look at the class's contention to the next.
@@ -263,7 +260,8 @@ int ww_mutex::lock_contended(ww_acquire_ctx *ctx, const wait_request &request)
 		bool again = may_take(list, self);
 		list.drop();
 		if (spinning)
-			may_spin = tried = spin(self, ctx ? ctx->cls().traffic_.spin_turns() : most_turns);
+			may_spin = tried =
+				spin(self, ctx ? ctx->cls().traffic_.spin_turns() : RESV_SPIN_TURNS);
 		else if (!again) {
 			if (!config::steady && ctx && slept_since == 0) {
 				slept_since = resv_port_clock();

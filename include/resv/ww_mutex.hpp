@@ -85,7 +85,6 @@ public:
 private:
 	friend class ww_mutex;
 	friend class wait_list;
-	friend class ww_class;
 	friend class ww_traffic;
 	friend class ww_checks;
 	friend struct ww_rules;
