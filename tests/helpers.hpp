@@ -316,6 +316,22 @@ inline void age(party &p)
 	EXPECT_NE(p.ctx().stamp(), 0u);
 }
 
+/// Has `passing` hold the lock, without its context, until `sleeper` sleeps in line; then unlock it, and at once try to take it
+/// with its context. Could it?
+inline bool pass(party &passing, party &sleeper, ww_mutex &lock)
+{
+	bool passed = false;
+
+	EXPECT_EQ(passing.run([&] { return lock.lock(nullptr); }), 0);
+	sleeper.start_lock(lock);
+	EXPECT_TRUE(first_sleeps(lock));
+	passing.run([&] {
+		lock.unlock();
+		passed = lock.trylock(&passing.ctx());
+	});
+	return passed;
+}
+
 /// `old_one` holds `wanted`, `young_one` holds `other`, and both want both: young_one gets -EDEADLK for `wanted`, with
 /// either algorithm, and drops `other`, which old_one takes.
 inline void provoke_deadlk(party &old_one, party &young_one, ww_mutex &wanted, ww_mutex &other)

@@ -752,14 +752,8 @@ TEST_P(ww_wait_die, waiter_dies_when_an_older_one_passes_the_line)
 	bool passed = false;
 
 	for (int round = 0; !passed && round < 1000; round++) {
-		ASSERT_EQ(old.run([&] { return m[0].lock(nullptr); }), 0);
 		ASSERT_TRUE(young.trylock(m[1]));
-		young.start_lock(m[0]);
-		ASSERT_TRUE(first_sleeps(m[0]));
-		old.run([&] {
-			m[0].unlock();
-			passed = m[0].trylock(&old.ctx());
-		});
+		passed = pass(old, young, m[0]);
 		EXPECT_EQ(young.finish(), passed ? -EDEADLK : 0);
 		old.unlock_all();
 		young.run([&] {
@@ -879,13 +873,7 @@ TEST_F(ww_adaptive, wounded_waiter_dies_when_an_older_one_passes_the_line)
 		EXPECT_EQ(young.lock(m[2], for_at_most(0)),
 			  -ETIME); // knows of its wound now, and need not look again
 		youngest.unlock_all();
-		ASSERT_EQ(elder.run([&] { return m[1].lock(nullptr); }), 0);
-		young.start_lock(m[1]);
-		ASSERT_TRUE(first_sleeps(m[1]));
-		elder.run([&] {
-			m[1].unlock();
-			passed = m[1].trylock(&elder.ctx());
-		});
+		passed = pass(elder, young, m[1]);
 		EXPECT_EQ(young.finish(), passed ? -EDEADLK : 0);
 		elder.unlock_all();
 		young.run([&] {

@@ -223,6 +223,9 @@ bool transact(const lock_list &locks, release how, const wait_request &request)
 			for (unsigned n : locks) {
 				if (n == contended)
 					continue;
+				if (the_world->fickle && ctx->holds_any())
+					ww_test_access::set_hasty(the_world->cls(),
+								  the_machine().choose(2) != 0);
 				rc = take(n, &ctx, {request});
 				if (rc == 0)
 					continue;

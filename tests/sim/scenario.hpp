@@ -101,6 +101,8 @@ public:
 	unsigned long stamps[max_tasks] = {};
 	/// Contexts have their stamp from the beginning.
 	bool eager = false;
+	/// The class is adaptive, and changes its mind, or not, whenever a context is about to take another lock.
+	bool fickle = false;
 	/// For the scenario's own use.
 	unsigned counts[2] = {};
 

@@ -84,30 +84,6 @@ const define ring({
 	.options = {},
 });
 
-// An adaptive class changes its mind, or not, whenever a context is about to take its second lock.
-void transact_adaptively(const lock_list &locks)
-{
-	context ctx;
-	int rc = 0;
-	for (unsigned owed = locks.size;;) {
-		if (owed != locks.size)
-			rc = take(locks.at[owed], &ctx, {{}, true});
-		for (unsigned i = 0; i < locks.size && rc == 0; i++) {
-			if (i == owed)
-				continue;
-			if (i != 0)
-				ww_test_access::set_hasty(the_world->cls(), the_machine().choose(2) != 0);
-			rc = take(locks.at[i], &ctx);
-			if (rc != 0)
-				owed = i;
-		}
-		drop_all(*ctx);
-		if (rc == 0)
-			return;
-		rc = 0;
-	}
-}
-
 // Crosswise; crosswise beside a third that takes one of the locks; in a ring.
 const define adapting({
 	.name = "adapt",
@@ -122,10 +98,11 @@ const define adapting({
 			};
 			unsigned shape = digit(variant, 3);
 			the_world.emplace(ww_algorithm::adaptive, shape == 2 ? 3 : 2);
+			the_world->fickle = true;
 			the_world->eager = digit(variant, 2) != 0;
 			for (unsigned task = 0; task < (shape == 0 ? 2 : 3); task++)
 				the_machine().spawn(label(task), [task, shape] {
-					transact_adaptively(locks[shape][task]);
+					transact(locks[shape][task], release::all);
 				});
 		},
 	.end = end_world,
