@@ -39,15 +39,17 @@ namespace detail {
 inline unsigned tsan_fence_word; // what a full fence modifies under TSan, which does not model fences
 }
 
-/// Orders every access before it against every access after it, stores before loads included.
+/// Orders every access before it against every access after it, stores before loads included. On x86 a locked instruction
+/// costs less than mfence; and below the top of the stack it is in nobody's way: who loads there next what was stored there
+/// last would have to wait for it.
 [[gnu::always_inline]] inline void full_fence()
 {
 	if constexpr (built_with_tsan)
 		__atomic_fetch_add(&detail::tsan_fence_word, 1, __ATOMIC_SEQ_CST);
 	else if constexpr (rmw_is_full_fence && sizeof(void *) == 8)
-		asm volatile("lock; orl $0, (%%rsp)" ::: "memory", "cc"); // cheaper than mfence
+		asm volatile("lock; orq $0, -8(%%rsp)" ::: "memory", "cc");
 	else if constexpr (rmw_is_full_fence)
-		asm volatile("lock; orl $0, (%%esp)" ::: "memory", "cc");
+		asm volatile("lock; orl $0, -4(%%esp)" ::: "memory", "cc");
 	else
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
