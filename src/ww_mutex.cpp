@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR GPL-2.0-only
 //
-// The contended paths. The protocol is drawn above class ww_mutex; what may wait for whom is decided in contend().
+// How all locks are released at once, and the contended paths. The protocol is drawn above class ww_mutex; what may wait for
+// whom is decided in contend().
 #include "wait_list.hpp"
 
 #include <resv/config.h>
@@ -47,6 +48,62 @@ unsigned ww_acquire_ctx::acquired() const
 	for (const ww_mutex *lock = held_first_; lock; lock = lock->next_held())
 		n++;
 	return n;
+}
+
+// Stores the owner words, fences once, then looks for waiters. Two locks, or one that is both: many contexts hold no more.
+void ww_acquire_ctx::release_pair(ww_mutex &first, ww_mutex &last)
+{
+	const bool two = &first != &last;
+	held_first_ = nullptr;
+	first.owner_.store(0, order::release); // unlocker: see the table above ww_mutex
+	if (two)
+		last.owner_.store(0, order::release);
+	full_fence();
+	if (first.waiters_.load(order::acquire) != 0) [[unlikely]]
+		first.unlock_contended();
+	if (two && last.waiters_.load(order::acquire) != 0) [[unlikely]]
+		last.unlock_contended();
+	heal();
+}
+
+// The same, of any number. The links of a lock belong to its next holder as soon as its owner word is 0, hence the array; it
+// is bounded, so that it fits a kernel stack. The list is walked from both ends at once: the latency of following the links
+// is what bounds the walk.
+void ww_acquire_ctx::release_held()
+{
+	while (held_first_) {
+		ww_mutex *first = held_first_;
+		ww_mutex *last = held_last_;
+		if (first == last || first->held_next_ == last)
+			return release_pair(*first, *last);
+		ww_mutex *batch[release_batch];
+		unsigned n = 0;
+		held_first_ = nullptr;
+		for (;;) {
+			ww_mutex *next = first->held_next_;
+			ww_mutex *prev = last->held_prev_;
+			batch[n++] = first;
+			first->owner_.store(0, order::release); // unlocker: see the table above ww_mutex
+			if (first == last)
+				break;
+			batch[n++] = last;
+			last->owner_.store(0, order::release);
+			if (next == last)
+				break;
+			first = next;
+			last = prev;
+			if (n == release_batch) {
+				held_first_ = first;
+				held_last_ = last;
+				break;
+			}
+		}
+		full_fence();
+		for (unsigned i = 0; i < n; i++)
+			if (batch[i]->waiters_.load(order::acquire) != 0) [[unlikely]]
+				batch[i]->unlock_contended();
+	}
+	heal();
 }
 
 // The stamp may be given by the own task or by whoever meets it as a holder, under the spin bits of different locks.

@@ -94,6 +94,7 @@ private:
 
 	void link(ww_mutex &lock);
 	void unlink(ww_mutex &lock);
+	void release_pair(ww_mutex &first, ww_mutex &last);
 	void release_held();
 	void heal();
 	unsigned long ensure_stamp();
@@ -257,7 +258,7 @@ private:
 	[[no_unique_address]] lockdep_map dep_map_;
 };
 
-// ---- The fast paths: inline, and the whole of what runs when nobody contends ----------------------------------------
+// ---- The fast paths: inline, and with release_held() the whole of what runs when nobody contends ---------------------
 
 inline uintptr_t ww_mutex::identity(const ww_acquire_ctx *ctx)
 {
@@ -358,44 +359,6 @@ inline void ww_mutex::unlock() RESV_NO_ANALYSIS
 	if constexpr (config::debug_ww_mutexes)
 		return ww_checks::unlock(*this);
 	unlock_held();
-}
-
-// Stores all owner words, fences once, then looks for waiters. The links of a lock belong to its next holder as soon as
-// its owner word is 0, hence the array; it is bounded, so that it fits a kernel stack. The list is walked from both ends
-// at once: the latency of following the links is what bounds the walk.
-inline void ww_acquire_ctx::release_held()
-{
-	while (held_first_) {
-		ww_mutex *batch[release_batch];
-		ww_mutex *first = held_first_;
-		ww_mutex *last = held_last_;
-		unsigned n = 0;
-		held_first_ = nullptr;
-		for (;;) {
-			ww_mutex *next = first->held_next_;
-			ww_mutex *prev = last->held_prev_;
-			batch[n++] = first;
-			first->owner_.store(0, order::release); // unlocker: see the table above ww_mutex
-			if (first == last)
-				break;
-			batch[n++] = last;
-			last->owner_.store(0, order::release);
-			if (next == last)
-				break;
-			first = next;
-			last = prev;
-			if (n == release_batch) {
-				held_first_ = first;
-				held_last_ = last;
-				break;
-			}
-		}
-		full_fence();
-		for (unsigned i = 0; i < n; i++)
-			if (batch[i]->waiters_.load(order::acquire) != 0) [[unlikely]]
-				batch[i]->unlock_contended();
-	}
-	heal();
 }
 
 inline void ww_acquire_ctx::unlock_all()
