@@ -72,7 +72,7 @@ void resv_assert_held(resv_object *obj) RESV_NO_ANALYSIS
 int resv_wait_for_unreserve(resv_object *obj, resv_ww_acquire_ctx *ctx, bool can_interrupt)
 {
 	lockdep::caller from(lockdep::return_address());
-	return of(obj).wait_for_unreserve(of(ctx), can_interrupt ? interruptible : wait_request{});
+	return of(obj).wait_for_unreserve(of(ctx), can_interrupt ? interruptible : uninterruptible);
 }
 
 #if RESV_PROVE_LOCKING

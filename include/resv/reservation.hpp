@@ -67,7 +67,8 @@ public:
 	/// Reserves the object for `ctx`, waiting if need be; with nullptr, for the task alone. Returns 0, -EALREADY
 	/// or -EDEADLK, as ww_mutex::lock(). Under CONFIG_PROVE_LOCKING it first records, contended or not, that it
 	/// might have to wait for an unreserve. May sleep. Context: task.
-	RESV_NODISCARD int reserve(ww_acquire_ctx *ctx, const wait_request &request = {}) RESV_ACQUIRE_ON_ZERO
+	RESV_NODISCARD int reserve(ww_acquire_ctx *ctx,
+				   const wait_request &request = uninterruptible) RESV_ACQUIRE_ON_ZERO
 	{
 		return begin(lock_.lock(ctx, request));
 	}
@@ -101,7 +102,8 @@ public:
 	/// reservation (-EDEADLK, and a report in debug builds); -EALREADY if it waits for itself; -EINTR and -ETIME
 	/// as `request` admits. Under CONFIG_PROVE_LOCKING it records a lock/unlock cycle, like an interruptible lock
 	/// that is always interrupted. May sleep. Linux: ttm_bo_wait_unreserved(), until 5.3.
-	RESV_NODISCARD int wait_for_unreserve(ww_acquire_ctx *ctx, const wait_request &request = {})
+	RESV_NODISCARD int wait_for_unreserve(ww_acquire_ctx *ctx,
+					      const wait_request &request = uninterruptible)
 	{
 		return lock_.wait_for_unlock(ctx, request);
 	}

@@ -25,6 +25,7 @@ struct wait_request {
 	int64_t timeout_ns = RESV_WAIT_FOREVER; ///< from the call on; 0 and less: do not wait
 };
 
+inline constexpr wait_request uninterruptible{RESV_PARK_UNINTERRUPTIBLE, RESV_WAIT_FOREVER};
 inline constexpr wait_request interruptible{RESV_PARK_INTERRUPTIBLE, RESV_WAIT_FOREVER};
 inline constexpr wait_request killable{RESV_PARK_KILLABLE, RESV_WAIT_FOREVER};
 
@@ -324,7 +325,7 @@ inline int ww_mutex::lock_common(ww_acquire_ctx *ctx, const wait_request &reques
 
 inline int ww_mutex::lock(ww_acquire_ctx *ctx) RESV_NO_ANALYSIS
 {
-	return lock_common(ctx, {});
+	return lock_common(ctx, uninterruptible); // by its address: nothing to store
 }
 
 inline int ww_mutex::lock(ww_acquire_ctx *ctx, const wait_request &request) RESV_NO_ANALYSIS
