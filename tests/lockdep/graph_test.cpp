@@ -730,7 +730,11 @@ private:
 	model model_{max_nodes, max_edges};
 };
 
-constexpr unsigned slowness = built_with_tsan ? 10 : config::prove_locking ? 3 : 1;
+#ifdef __OPTIMIZE__
+constexpr unsigned slowness = built_with_tsan ? 10 : 1;
+#else
+constexpr unsigned slowness = 3;
+#endif
 
 template <unsigned max_nodes, unsigned max_edges>
 void run_scripts(unsigned scripts, unsigned steps)
