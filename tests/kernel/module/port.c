@@ -570,7 +570,7 @@ static void *write_own(void *data)
 		guest->held->opaque[i] = (unsigned int)(uintptr_t)current;
 	atomic_dec(guest->missing);
 	while (atomic_read(guest->missing) > 0)
-		usleep_range(50, 100);
+		usleep_range(1000, 2000);
 	for (i = 0; i < ARRAY_SIZE(guest->held->opaque); i++)
 		if (guest->held->opaque[i] != (unsigned int)(uintptr_t)current)
 			return ERR_PTR(-EIO);
