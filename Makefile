@@ -25,10 +25,10 @@ all: build/release/libresv.a build/prove/libresv.a $(if $(wildcard build/.config
 
 # ---- Flavours ---------------------------------------------------------------------------------------------------
 
-tested   := plain prove asan tsan clang
+tested   := plain prove asan tsan
 explored := sim sim-debug sim-prove relacy fuzz-sim vcpu
 ported   := x86-32 arm64 riscv64
-flavours := release $(tested) clang-prove panic coverage $(explored) $(ported) fuzz custom
+flavours := release $(tested) clang clang-prove panic coverage $(explored) $(ported) fuzz custom
 
 # What is counted is no state of the locks; and whoever waits before it announces itself might as well come later.
 steady := RESV_SPIN_TURNS=2 RESV_STEADY
@@ -366,7 +366,7 @@ jobs = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
 check: ## everything, one summary at the end (about half an hour on two cores)
 check: build/need/test build/need/bench build/need/lint build/need/sim build/need/graph build/need/gdb build/need/kernel
-	-@$(MAKE) --keep-going $(jobs) builds stage lint build/plain/gpu/resv-gpu build/prove/gpu/resv-gpu \
+	-@$(MAKE) --keep-going $(jobs) builds stage lint $(patsubst %,build/%/gpu/resv-gpu,plain prove clang) \
 		$(call test_program,$(steps)) $(sims) build/vcpu/simulate_tests $(fuzzers)
 	@tests/tools/check $(steps)
 
@@ -378,7 +378,7 @@ builds: ## what is built and run by no other step
 builds: all build/clang/libresv.a build/clang-prove/libresv.a build/bench/resv-bench \
 	build/bench/lockdep/resv-bench build/bench/contention/resv-bench build/release/resv-calibrate
 
-test-%: build/%/tests/resv_tests ## the test suites in one flavour: plain, prove, asan, tsan or clang
+test-%: build/%/tests/resv_tests ## the test suites in one flavour: plain, prove, asan, tsan, or clang (no step of `make check`)
 	@tests/tools/gtest $<
 
 check-ports: $(ported:%=test-%) ## the test suites on other CPUs: x86 of 32 bits, and arm64 and riscv64 in an emulator
@@ -421,7 +421,7 @@ install-check: stage | build/need/test ## programs that use an installed tree
 examples: stage | build/need/test ## the programs in README.md
 	@tests/tools/examples build/stage $(prefix) README.md
 
-workloads: build/plain/gpu/resv-gpu ## each workload of the software GPU, for a second, and each capture
+workloads: build/clang/gpu/resv-gpu ## each workload of the software GPU, for a second, and each capture
 	@tests/tools/workloads $< tests/gpu/workloads/*.conf tests/gpu/captures/*.txt
 
 lockgraph: build/prove/gpu/resv-gpu build/plain/gpu/resv-gpu | build/need/graph ## that the annotator sees what the GPU does
