@@ -176,12 +176,10 @@ void ww_traffic::decide(tick now, const counts &total, bool adaptive)
 		sure_ = 0;
 		if (!many_meet)
 			next = stage::calm;
-	} else if (late) {
-		// begins again
-	} else if (!many_meet && stage_ != stage::changed) {
+	} else if (!late && !many_meet && stage_ != stage::changed) {
 		wanted &= hasty_bit;
 		next = stage::calm;
-	} else if (trial) {
+	} else if (!late && trial) { // who is late begins again
 		if (undo) {
 			if (sure_ < most_sure)
 				sure_++;
