@@ -345,6 +345,25 @@ TEST_P(ww_deadlock, unlock_all_wakes_the_waiters_of_every_lock)
 	}
 }
 
+TEST_P(ww_deadlock, unlock_all_of_one_or_two_wakes_the_waiters_of_each)
+{
+	for (size_t n : {size_t{1}, size_t{2}}) {
+		actor waiters[2];
+
+		for (size_t i = 0; i < n; i++) {
+			ww_mutex &lock = m[i];
+			ASSERT_TRUE(old.trylock(lock));
+			waiters[i].start([&lock] { return lock.lock(nullptr); });
+			ASSERT_TRUE(first_sleeps(lock));
+		}
+		old.unlock_all();
+		for (size_t i = 0; i < n; i++) {
+			EXPECT_EQ(waiters[i].finish(), 0);
+			waiters[i].run([&] { m[i].unlock(); });
+		}
+	}
+}
+
 TEST_P(ww_deadlock, end_of_a_context_releases_and_wakes)
 {
 	actor holder;

@@ -213,7 +213,8 @@ TEST_P(ww_mutex_alone, unlock_all_releases_any_number)
 	lock_set many(cls, 3 * batch + 1);
 	calm_ctx ctx(cls);
 
-	for (size_t n : {size_t{0}, size_t{1}, batch - 1, batch, batch + 1, 2 * batch, many.size()}) {
+	for (size_t n : {size_t{0}, size_t{1}, size_t{2}, size_t{3}, batch - 1, batch, batch + 1, 2 * batch,
+			 many.size()}) {
 		for (size_t i = 0; i < n; i++)
 			ASSERT_TRUE(many[i].trylock(&ctx));
 		EXPECT_EQ(ctx.acquired(), n);
