@@ -144,6 +144,41 @@ TEST_P(transaction_alone, range_of_pointers)
 	EXPECT_EQ(listed(t), (object_list{&c, &a}));
 }
 
+TEST_P(transaction_alone, large_ranges)
+{
+	for (size_t n : {size_t{64}, size_t{65}, size_t{200}}) {
+		std::vector<std::unique_ptr<buffer>> made;
+		for (size_t i = 0; i < n; i++)
+			made.push_back(std::make_unique<buffer>(cls));
+		made.back()->shared = &made.front()->resv;
+
+		calm_transaction t(cls);
+		ASSERT_EQ(t.reserve(made, &buffer::shared), 0);
+		EXPECT_EQ(t.size(), n - 1);
+		EXPECT_EQ(&*t.begin(), &made[0]->resv);
+		for (size_t i = 0; i + 1 < n; i++)
+			EXPECT_EQ(made[i]->resv.locking_ctx(), &t.context());
+		EXPECT_FALSE(made.back()->resv.is_reserved());
+		t.release_all();
+		ASSERT_EQ(t.prepare(std::span(made), 1, [](auto &one) { return &one->resv; }), 0);
+		EXPECT_EQ(t.size(), n);
+	}
+}
+
+TEST_P(transaction_alone, what_is_more_than_a_reservation_object)
+{
+	struct image : reservation_object {
+		using reservation_object::reservation_object;
+	};
+	image first(cls), second(cls);
+	image *const both[] = {&first, &second};
+	calm_transaction t(cls);
+
+	ASSERT_EQ(t.reserve(both), 0);
+	ASSERT_EQ(t.reserve(both, [](image *i) -> image & { return *i; }), 0);
+	EXPECT_EQ(listed(t), (object_list{&first, &second}));
+}
+
 TEST_P(transaction_alone, spans_and_views)
 {
 	calm_transaction t(cls);

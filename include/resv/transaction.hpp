@@ -22,7 +22,8 @@ struct as_is {};
 // An element of a range, as a reservation object: itself, what it points to, a member of it, or what a function makes
 // of it.
 template <typename Element, typename Projection>
-reservation_object &object_of(Element &element, const Projection &projection)
+requires(!__is_same(Projection, as_is)) reservation_object &object_of(Element &element,
+								      const Projection &projection)
 {
 	if constexpr (requires { object_of(projection(element), as_is{}); })
 		return object_of(projection(element), as_is{});
@@ -214,23 +215,50 @@ private:
 	template <typename Range, typename Projection>
 	int reserve_each(Range &objects, const Projection &projection)
 	{
-		for (auto &&element : objects) {
-			int err = reserve_one(detail::object_of(element, projection));
-			if (err != 0 && err != -EALREADY)
-				return err;
-		}
-		return 0;
+		return each(objects, projection, [&](reservation_object &o) { return reserve_one(o); });
 	}
 
 	template <typename Range, typename Projection>
 	int prepare_each(Range &objects, unsigned n, const Projection &projection)
 	{
-		for (auto &&element : objects) {
-			int err = prepare_one(detail::object_of(element, projection), n);
-			if (err != 0 && err != -EALREADY)
+		return each(objects, projection, [&](reservation_object &o) { return prepare_one(o, n); });
+	}
+
+	// The objects of a large set are far away, and nothing comes from there while a locked instruction waits for its own
+	// line. So they are asked for some places ahead, where the range shows them.
+	static constexpr size_t large = 64;
+	static constexpr size_t ahead = 8;
+
+	template <typename Range, typename Projection, typename Function>
+	int each(Range &objects, const Projection &projection, Function reserve)
+	{
+		int err = 0;
+		auto failed = [&](auto &&element) {
+			err = reserve(detail::object_of(element, projection));
+			return err != 0 && err != -EALREADY;
+		};
+		if constexpr (requires { objects.size(), objects.data() == &*objects.begin(); })
+			if (const size_t n = objects.size(); n > large) {
+				auto *elements = objects.data();
+				for (size_t i = 0; i < n; i++) {
+					if (i + ahead < n)
+						fetch(detail::object_of(elements[i + ahead], projection));
+					if (failed(elements[i]))
+						return err;
+				}
+				return 0;
+			}
+		for (auto &&element : objects)
+			if (failed(element))
 				return err;
-		}
 		return 0;
+	}
+
+	// What is written when it is reserved.
+	static void fetch(const reservation_object &object)
+	{
+		__builtin_prefetch(&object.lock_, 1);
+		__builtin_prefetch(&object.reserved_, 1);
 	}
 
 	static reservation_object *owner_of(ww_mutex *lock)
