@@ -15,6 +15,10 @@ constexpr unsigned most_epochs = 32;  // but for so long only
 constexpr unsigned long busy = 8;  // so many meetings in an epoch make it worth a try
 constexpr unsigned long quiet = 4; // fewer, and there is no more to gain
 
+// Whoever stays away for longest keeps a client waiting as long. That is worth it where transactions are long: where fewer
+// than so many contexts begin in an epoch.
+constexpr unsigned long many = 256;
+
 // A decision holds for so many times as long as it took to count, and for twice as many each time that it was the same,
 // up to 2^5 times as many; but not for longer than so many epochs.
 constexpr unsigned holds_for = 8;
@@ -126,17 +130,17 @@ void ww_traffic::adapt_spinning(const counts &met)
 }
 
 // The conduct after a change, or as it is where that cannot be made.
-unsigned ww_traffic::after(change c, bool adaptive) const
+unsigned ww_traffic::after(change c, bool adaptive, unsigned most_away) const
 {
 	unsigned now = conduct_.load(order::relaxed);
 	unsigned away = now & away_mask;
 	switch (c) {
 	case change::up:
-		return away < away_mask ? now + 1 : now;
+		return away < most_away ? now + 1 : now;
 	case change::haste:
 		return adaptive ? now ^ hasty_bit : now;
 	case change::top:
-		return away + 1 < away_mask ? now | away_mask : now;
+		return away + 1 < most_away ? (now & ~away_mask) | most_away : now;
 	case change::down:
 		return away > 0 ? now - 1 : now;
 	}
@@ -159,6 +163,7 @@ void ww_traffic::decide(tick now, const counts &total, bool adaptive)
 	const counts met = total - before_;
 	const bool trial = stage_ == stage::as_is || stage_ == stage::changed;
 	const bool late = now - look_at_.load(order::relaxed) > late_by * epoch; // nothing went on meanwhile
+	const unsigned most_away = met.begun * epoch < many * took ? away_mask : away_mask - 1;
 	const bool many_meet = met.contended * epoch >= (stage_ == stage::calm ? busy : quiet) * took;
 
 	if (trial && !late && met.begun < enough && took < most_epochs * epoch)
@@ -179,6 +184,8 @@ void ww_traffic::decide(tick now, const counts &total, bool adaptive)
 	} else if (!late && !many_meet && stage_ != stage::changed) {
 		wanted &= hasty_bit;
 		next = stage::calm;
+	} else if (!late && trial && (conduct & away_mask) > most_away) {
+		wanted--;            // and counts anew
 	} else if (!late && trial) { // who is late begins again
 		if (undo) {
 			if (sure_ < most_sure)
@@ -186,11 +193,11 @@ void ww_traffic::decide(tick now, const counts &total, bool adaptive)
 		} else if (stage_ == stage::changed) {
 			sure_ = 0;
 			if (tried_ != change::haste) // further that way
-				wanted = after(tried_, adaptive);
+				wanted = after(tried_, adaptive, most_away);
 		} else {
 			do {
 				tried_ = static_cast<change>((static_cast<unsigned>(tried_) + 1) % 4);
-				wanted = after(tried_, adaptive);
+				wanted = after(tried_, adaptive, most_away);
 			} while (wanted == conduct);
 		}
 		next = wanted == conduct ? stage::known : stage::changed;

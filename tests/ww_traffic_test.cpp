@@ -45,6 +45,13 @@ protected:
 		}
 	}
 
+	void all_do(unsigned long rate)
+	{
+		for (auto &each : done)
+			for (unsigned long &it : each)
+				it = rate;
+	}
+
 	bool counts() { return ww_test_access::counts_begun(traffic); }
 	unsigned away() { return ww_test_access::away(traffic); }
 	bool hasty() { return ww_test_access::hasty(traffic); }
@@ -102,15 +109,11 @@ TEST_F(ww_traffic_decides, counts_for_longer_where_few_begin)
 		}
 		return n;
 	};
-	for (auto &each : done)
-		for (unsigned long &rate : each)
-			rate = 16;
+	all_do(16);
 	look(1000);
 	EXPECT_EQ(epochs(), 4u); // 64 have begun
 	EXPECT_EQ(epochs(), 4u);
-	for (auto &each : done)
-		for (unsigned long &rate : each)
-			rate = 1;
+	all_do(1);
 	while (!counts())
 		look(1000);
 	EXPECT_EQ(epochs(), 32u);
@@ -120,8 +123,8 @@ TEST_F(ww_traffic_decides, counts_for_longer_where_few_begin)
 // Nothing went on meanwhile, so there is nothing to compare.
 TEST_F(ww_traffic_decides, nothing_by_a_look_that_comes_late)
 {
-	for (auto &each : done)
-		each[3] = 2000;
+	all_do(100);
+	done[0][3] = 200;
 	look(1000);
 	look(1000);
 	ASSERT_EQ(away(), 3u);
@@ -152,11 +155,12 @@ TEST_F(ww_traffic_decides, comes_together_where_that_is_better)
 
 TEST_F(ww_traffic_decides, stays_away_only_where_it_is_worth_it)
 {
+	all_do(200);
 	done[0][1] = done[0][2] = 0;
-	done[0][3] = 1125;
+	done[0][3] = 225;
 	try_out(2);
 	EXPECT_EQ(away(), 0u);
-	done[0][3] = 1126;
+	done[0][3] = 226;
 	try_out(2);
 	EXPECT_EQ(away(), 3u);
 }
@@ -165,7 +169,7 @@ TEST_F(ww_traffic_decides, finds_the_best_and_keeps_to_it)
 {
 	for (unsigned best = 0; best < 4; best++) {
 		for (unsigned i = 0; i < 4; i++)
-			done[0][i] = i < best ? 1000 * (i + 1) : 1000 * (best + 1) - 300 * (i - best);
+			done[0][i] = i < best ? 63 * (i + 1) : 63 * (best + 1) - 19 * (i - best);
 		try_out(8);
 		for (int i = 0; i < 8; i++) {
 			EXPECT_EQ(away(), best);
@@ -177,10 +181,41 @@ TEST_F(ww_traffic_decides, finds_the_best_and_keeps_to_it)
 // One step further is no better, but the longest is.
 TEST_F(ww_traffic_decides, finds_what_is_far_away)
 {
-	done[0][1] = done[0][2] = 900;
-	done[0][3] = 3000;
+	all_do(90);
+	done[0][0] = 100;
+	done[0][3] = 250;
 	try_out(4);
 	EXPECT_EQ(away(), 3u);
+}
+
+// Where transactions are short, the longest stay is that of a thousand of them, and next to nothing better.
+TEST_F(ww_traffic_decides, stays_for_longest_only_where_few_begin)
+{
+	all_do(256);
+	done[0][3] = 5000;
+	for (int i = 0; i < 8; i++) {
+		try_out(1);
+		ASSERT_EQ(away(), 0u);
+	}
+	done[0][2] = 3000; // that far it goes at once
+	try_out(4);
+	EXPECT_EQ(away(), 2u);
+}
+
+TEST_F(ww_traffic_decides, comes_back_from_the_longest_when_many_begin)
+{
+	all_do(100);
+	done[0][3] = 255;
+	try_out(4);
+	ASSERT_EQ(away(), 3u);
+	done[0][3] = 256;
+	done[0][2] = 250;
+	while (away() == 3)
+		look(1000);
+	EXPECT_EQ(away(), 2u);
+	EXPECT_TRUE(counts()); // anew
+	try_out(8);
+	EXPECT_EQ(away(), 2u);
 }
 
 TEST_F(ww_traffic_decides, comes_back_where_that_costs_little)
@@ -267,8 +302,9 @@ TEST_F(ww_traffic_decides, for_a_second_at_most)
 
 TEST_F(ww_traffic_decides, calms_down_when_few_meet)
 {
-	done[0][3] = 5000;
-	try_out(1);
+	all_do(100);
+	done[0][3] = 250;
+	try_out(4);
 	ASSERT_EQ(away(), 3u);
 	while (!counts())
 		look(4);
@@ -284,7 +320,8 @@ TEST_F(ww_traffic_decides, calms_down_when_few_meet)
 TEST_F(ww_traffic_decides, when_time_wraps)
 {
 	now = std::numeric_limits<unsigned long>::max() - 2 * epoch;
-	done[0][3] = 5000;
+	all_do(100);
+	done[0][3] = 250;
 	ww_test_access::decide(traffic, now, total);
 	try_out(1);
 	EXPECT_LT(now, 100 * epoch);

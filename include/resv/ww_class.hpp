@@ -61,7 +61,7 @@ inline constexpr bool steady = RESV_STEADY;
 ///
 ///   conduct_            a context that holds nothing and meets a held lock
 ///   bits 0 and 1: 0     watches it for a moment, then stands in line
-///   1 to 3              stays away for 49, 197, 786 us first
+///   1 to 3              stays away for 49, 197 us first; or for 786, where transactions are long
 ///
 ///                       a context of an adaptive class that holds something and would wait for an older one
 ///   bit 2: 0            waits
@@ -138,7 +138,7 @@ class ww_traffic {
 	void look(tick now, bool adaptive);
 	void decide(tick now, const counts &total, bool adaptive);
 	void adapt_spinning(const counts &met);
-	unsigned after(change c, bool adaptive) const;
+	unsigned after(change c, bool adaptive, unsigned most_away) const;
 	bool was_better(const counts &met, tick took) const;
 
 	// In conduct_.
