@@ -270,7 +270,7 @@ bench: build/bench/resv-bench build/bench/lockdep/resv-bench
 	@build/bench/lockdep/resv-bench --out=build/bench/lockdep $(ARGS)
 	@$(merge_ratios)
 
-bench-contention: ## time many that want the same locks, beside their peers (about seven minutes); build/bench/contention/{rows.csv,*.svg}
+bench-contention: ## time many that want the same locks, beside their peers (about five minutes); build/bench/contention/{rows.csv,*.svg}
 bench-contention: build/bench/contention/resv-bench
 	@$< --out=$(<D) $(ARGS)
 	@cd $(<D) && gnuplot $(CURDIR)/tests/bench/contention.gnuplot
@@ -364,7 +364,7 @@ sims = build/sim/resv-sim build/sim-debug/resv-sim build/sim-prove/resv-sim-lock
 	build/vcpu/resv-simulate
 jobs = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
-check: ## everything, one summary at the end (about half an hour on two cores)
+check: ## everything, one summary at the end (about 25 minutes on two cores)
 check: build/need/test build/need/bench build/need/lint build/need/sim build/need/graph build/need/gdb build/need/kernel
 	-@$(MAKE) --keep-going $(jobs) builds stage lint $(patsubst %,build/%/gpu/resv-gpu,plain prove clang) \
 		$(call test_program,$(steps)) $(sims) build/vcpu/simulate_tests $(fuzzers)
@@ -427,7 +427,7 @@ workloads: build/clang/gpu/resv-gpu ## each workload of the software GPU, for a 
 lockgraph: build/prove/gpu/resv-gpu build/plain/gpu/resv-gpu | build/need/graph ## that the annotator sees what the GPU does
 	@tests/tools/lockgraph $^ tests/gpu/workloads/*.conf
 
-check-sim: $(sims) ## that no interleaving breaks the locks, and that planted bugs do (about two minutes on two cores)
+check-sim: $(sims) ## that no interleaving breaks the locks, and that planted bugs do (about three minutes on two cores)
 	@tests/sim/check
 
 $(call objects,vcpu,tests/simulate/machine_test.cpp): | build/need/test
@@ -435,7 +435,7 @@ $(call objects,vcpu,tests/simulate/machine_test.cpp): | build/need/test
 check-simulate: build/vcpu/simulate_tests build/vcpu/resv-simulate ## that the virtual CPUs count right, and that nobody starves
 	@tests/simulate/check $^
 
-check-kernel: ## that it works in stock kernels, and one with lockdep, in QEMU (KERNEL=; about seven minutes on two cores)
+check-kernel: ## that it works in stock kernels, and one with lockdep, in QEMU (KERNEL=; about eight minutes on two cores)
 check-kernel: build/prove/gpu/resv-gpu-client | build/need/build build/need/kernel
 	@tests/kernel/check $(or $(KERNEL),$(kernels))
 
