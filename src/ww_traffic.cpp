@@ -177,6 +177,7 @@ void ww_traffic::decide(tick now, const counts &total, bool adaptive)
 	unsigned wanted = conduct;
 	stage next = stage::as_is;
 	tick length = epoch;
+	// Unless it says otherwise below, the class begins to count anew.
 	if (stage_ == stage::calm) {
 		sure_ = 0;
 		if (!many_meet)
@@ -185,8 +186,8 @@ void ww_traffic::decide(tick now, const counts &total, bool adaptive)
 		wanted &= hasty_bit;
 		next = stage::calm;
 	} else if (!late && trial && (conduct & away_mask) > most_away) {
-		wanted--;            // and counts anew
-	} else if (!late && trial) { // who is late begins again
+		wanted--;
+	} else if (!late && trial) {
 		if (undo) {
 			if (sure_ < most_sure)
 				sure_++;

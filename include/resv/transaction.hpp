@@ -61,9 +61,9 @@ public:
 	}
 
 	/// Reserves all of a range: of reservation objects, of pointers to them, or of anything from which
-	/// `projection` (a function, or a member) leads there. Duplicates and objects that share a reservation are
-	/// fine: each is reserved once. On contention it drops everything, waits for the contended object and starts
-	/// over with the same seniority, as often as it takes.
+	/// `projection` (a function, which may be asked ahead of time, or a member) leads there. Duplicates and objects
+	/// that share a reservation are fine: each is reserved once. On contention it drops everything, waits for the
+	/// contended object and starts over with the same seniority, as often as it takes.
 	/// Returns 0, or -EINTR or -ETIME as the request admits; then nothing is held. -EDEADLK only if the
 	/// transaction held something before: then that is gone too, and whoever took it must take it again; run()
 	/// does that. May sleep.
