@@ -47,7 +47,7 @@ inline reservation_object &object_of(reservation_object *object, as_is)
 class transaction {
 public:
 	/// `request` says how each wait may end early: by a signal, after a time.
-	explicit transaction(ww_class &cls = reservation_class, const wait_request &request = uninterruptible)
+	explicit transaction(ww_class &cls = reservation_class, const wait_request &request = {})
 		: ctx_(cls), request_(request)
 	{}
 	transaction(const transaction &) = delete;
