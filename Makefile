@@ -375,7 +375,7 @@ check-host: build/need/test ## the tests without sanitizers, and what is as quic
 	@tests/tools/check $(host_steps)
 
 builds: ## what is built and run by no other step
-builds: all build/clang/libresv.a build/clang-prove/libresv.a build/bench/resv-bench \
+builds: all build/clang-prove/libresv.a build/bench/resv-bench \
 	build/bench/lockdep/resv-bench build/bench/contention/resv-bench build/release/resv-calibrate
 
 test-%: build/%/tests/resv_tests ## the test suites in one flavour: plain, prove, asan, tsan, or clang (no step of `make check`)

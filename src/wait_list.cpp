@@ -22,7 +22,7 @@ void wait_list::retake()
 	for (unsigned turn = 0;; turn++) {
 		uintptr_t word = lock_.waiters_.load(order::relaxed);
 		// waiter and wounder: [W] waiters_, full fence, [R] owner_; the partners are ww_mutex::unlock_held(),
-		// ww_acquire_ctx::release_held() and ww_mutex::take_fast(). Acquire: what the last holder left.
+		// take_fast(), and ww_acquire_ctx::release_held() and _pair(). Acquire: what the last holder left.
 		if (!(word & spin_bit) && lock_.waiters_.compare_exchange_fenced(word, word | spin_bit)) {
 			no_barging_ = word & no_barging_bit;
 			head_ = reinterpret_cast<waiter *>(word & ~flags);

@@ -18,7 +18,7 @@ namespace resv::test {
 inline constexpr int64_t ms = 1000000;
 
 /// How long a race is run.
-inline constexpr std::chrono::milliseconds race_time{400};
+inline constexpr std::chrono::milliseconds race_time{700};
 
 template <typename F>
 void for_a_while(F round)

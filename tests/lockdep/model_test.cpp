@@ -24,7 +24,7 @@ using namespace lockdep_model;
 #define SANITIZED
 #endif
 #ifdef SANITIZED
-constexpr uint64_t enough = 20'000;
+constexpr uint64_t enough = 50'000;
 #else
 constexpr uint64_t enough = 1'000'000;
 #endif
